@@ -1,0 +1,3 @@
+"""The replication engine: everything but the screens. Never imports Textual."""
+
+__version__ = "0.1.0"

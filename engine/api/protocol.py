@@ -1,0 +1,62 @@
+"""EngineApi: the one typed, async door to an engine, in namespaces.
+
+`engine.api.local` opens it on an engine in this process; `engine.service.client` over the control
+socket of another. Screens, command line and control socket know only this.
+Commands raise `engine.errors.RefusedError` (read-only, unknown name, wrong state) or
+`engine.errors.ConnectError` (the engine is gone).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
+
+
+class FlowsApi(Protocol):
+    """Flows: look at them and steer them."""
+
+    async def partitions(self, flow: str, since: int = 0) -> PartitionsPage:
+        """Return the flow's partitions that changed after version `since`."""
+        ...
+
+    async def pause(self, flow: str) -> CommandResult:
+        """Stop fetching; what is in flight is finished. Survives restarts."""
+        ...
+
+    async def resume(self, flow: str) -> CommandResult:
+        """Undo a pause."""
+        ...
+
+    async def retry(self, flow: str, topic: str | None = None, partition: int | None = None) -> CommandResult:
+        """Start stopped partitions again: all of the flow, of one topic, or one alone."""
+        ...
+
+    async def limit(self, flow: str, bytes_per_second: int | None) -> CommandResult:
+        """Set the flow's rate limit until the engine ends; None lifts it."""
+        ...
+
+    async def take_over(self, flow: str) -> CommandResult:
+        """Claim the flow from the engine that owns it; that engine stands down."""
+        ...
+
+
+class EngineApi(Protocol):
+    """An engine, here or behind its socket."""
+
+    @property
+    def flows(self) -> FlowsApi:
+        """The flows' namespace."""
+        ...
+
+    async def snapshot(self) -> EngineSnapshot:
+        """Return clusters and flows as they are now."""
+        ...
+
+    async def events(self, since: int = 0) -> tuple[Event, ...]:
+        """Return the events after id `since`, oldest first, as far as the ring (1,000) reaches."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the engine (a remote one keeps running)."""
+        ...

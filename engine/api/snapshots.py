@@ -1,0 +1,200 @@
+"""What the engine tells: immutable snapshots, the same for console, control socket and JSON.
+
+Times are seconds since the epoch (float) on the host that runs the engine unless a field says
+otherwise. Offsets are Kafka's: `source_end` and `mirrored_to` name the next offset, not the last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class FlowState(StrEnum):
+    """Where a flow stands. Every state but `running` comes with a reason."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    WAITING = "waiting"  # a cluster is away or refuses; retried by itself
+    PAUSED = "paused"  # by an operator; survives restarts
+    STANDBY = "standby"  # another engine owns the flow; this one watches
+    DRAINING = "draining"  # shutting down: what is in flight is being acknowledged
+    STOPPED = "stopped"  # not run by anyone, or stopped for a reason that needs an operator
+
+
+class PartitionState(StrEnum):
+    """Where one partition of a flow stands."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    STANDBY = "standby"
+    STOPPED = "stopped"  # alone; the other partitions go on. `ccr retry` after the cause is gone
+
+
+class Trend(StrEnum):
+    """What lag does, as a word; the console adds a symbol."""
+
+    IN_STEP = "in step"
+    DRAINING = "draining"
+    GROWING = "growing"
+    STALLED = "stalled"
+    UNKNOWN = "unknown"
+
+
+class Severity(StrEnum):
+    """How loud an event is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class EngineMode(StrEnum):
+    """How the engine that answers is run."""
+
+    SERVICE = "service"  # ccr --no-ui
+    EMBEDDED = "embedded"  # a child of the console; ends with it
+    ONE_SHOT = "one-shot"  # ccr status / ccr lag reading the clusters by themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is not running: what happened and what to do."""
+
+    text: str
+    next_step: str = ""
+    since: float = 0.0
+    retriable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionSnapshot:
+    """One source partition and its mirror."""
+
+    flow: str
+    topic: str
+    partition: int
+    target_topic: str
+    state: PartitionState
+    reason: Reason | None
+    source_end: int | None  # end of what a read_committed reader can see; None: not known yet
+    mirrored_to: int | None  # next source offset to be acknowledged by the target
+    target_end: int | None  # next target offset after our last acknowledged record
+    lag_records: int | None
+    lag_seconds: float | None  # age of the oldest record that is not mirrored yet; 0.0 when in step
+    records_per_second: float
+    bytes_per_second: float
+    trend: Trend
+    observed_at: float  # when source_end was last seen
+    version: int = 0  # grows with every change; ask for partitions(since=version)
+
+
+@dataclass(frozen=True, slots=True)
+class RatePoint:
+    """One second of a flow's history, for sparklines."""
+
+    at: float
+    records_per_second: float
+    bytes_per_second: float
+    lag_records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The engine that holds a flow, as its state topic says."""
+
+    engine_id: str
+    host: str
+    pid: int
+    generation: int
+    heartbeat_at: float  # broker's clock
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSnapshot:
+    """One direction, source to target."""
+
+    name: str
+    source: str
+    target: str
+    state: FlowState
+    reason: Reason | None
+    owner: Owner | None
+    owned_here: bool
+    topics: int
+    partitions: int
+    partitions_stopped: int
+    partitions_waiting: int
+    lag_records: int | None  # None: not known yet
+    lag_seconds: float | None  # the worst partition's
+    records_per_second: float
+    bytes_per_second: float
+    records_total: int  # acknowledged by the target since this engine started
+    bytes_total: int
+    limit_bytes_per_second: int | None
+    history: tuple[RatePoint, ...]  # oldest first, at most 120 points
+    observed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSnapshot:
+    """A cluster as the engine sees it."""
+
+    name: str
+    bootstrap_servers: tuple[str, ...]
+    environment: str
+    reachable: bool
+    reason: Reason | None
+    brokers: int
+    observed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, kept in a bounded ring and in the log."""
+
+    id: int
+    at: float
+    severity: Severity
+    subject: str  # flow, cluster, or flow/topic/partition
+    text: str
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSnapshot:
+    """Everything but the partitions, which are asked for by flow."""
+
+    version: str  # of ccr
+    engine_id: str
+    mode: EngineMode
+    host: str
+    pid: int
+    config_path: str
+    read_only: bool
+    started_at: float
+    taken_at: float
+    clusters: tuple[ClusterSnapshot, ...] = ()
+    flows: tuple[FlowSnapshot, ...] = ()
+    last_event_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionsPage:
+    """Partitions that changed after the version that was asked for (all of them for 0)."""
+
+    flow: str
+    version: int
+    total: int
+    partitions: tuple[PartitionSnapshot, ...] = field(default=())
+    removed: tuple[tuple[str, int], ...] = field(default=())  # (topic, partition) no longer selected
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """A command's answer. `changed` is false when things already were as asked (`already_paused`)."""
+
+    changed: bool
+    text: str
