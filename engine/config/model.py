@@ -123,7 +123,7 @@ def _compiles(patterns: list[str]) -> list[str]:
 class TopicSelection(Model):
     """Which topics: full matches, exclude wins, internal topics never unless named as they are."""
 
-    include: Annotated[list[str], Field(min_length=1)] = ["(?!_).*"]
+    include: Annotated[list[str], Field(min_length=1)] = [".*"]
     """Regexes; a topic is taken when one matches its whole name."""
     exclude: list[str] = []
     """Regexes; a topic is left out when one matches its whole name."""
