@@ -28,7 +28,9 @@ class FlowsApi(Protocol):
         """Undo a pause."""
         ...
 
-    async def retry(self, flow: str, topic: str | None = None, partition: int | None = None) -> CommandResult:
+    async def retry(
+        self, flow: str, topic: str | None = None, partition: int | None = None
+    ) -> CommandResult:
         """Start stopped partitions again: all of the flow, of one topic, or one alone."""
         ...
 

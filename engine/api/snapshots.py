@@ -189,7 +189,9 @@ class PartitionsPage:
     version: int
     total: int
     partitions: tuple[PartitionSnapshot, ...] = field(default=())
-    removed: tuple[tuple[str, int], ...] = field(default=())  # (topic, partition) no longer selected
+    removed: tuple[tuple[str, int], ...] = field(
+        default=()
+    )  # (topic, partition) no longer selected
 
 
 @dataclass(frozen=True, slots=True)

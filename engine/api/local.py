@@ -1,0 +1,92 @@
+"""EngineApi on an engine in this process: the one place where read-only is enforced."""
+
+from __future__ import annotations
+
+from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
+from engine.engine import Engine
+from engine.errors import RefusedError
+
+
+class LocalFlowsApi:
+    """The flows' namespace."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def _may_change(self, operation: str, flow: str) -> None:
+        section = self._engine.flow(flow).config
+        clusters = self._engine.config.clusters
+        cause = ""
+        if self._engine.read_only:
+            cause = "this engine is read-only"
+        elif clusters[section.target].read_only:
+            cause = f"cluster {section.target} is read-only in the config"
+        if cause:
+            raise RefusedError(
+                operation, flow, cause, "Start without --read-only, or change the config"
+            )
+
+    async def partitions(self, flow: str, since: int = 0) -> PartitionsPage:
+        """Return the flow's partitions that changed after version `since`."""
+        return self._engine.flow(flow).board.page(since)
+
+    async def pause(self, flow: str) -> CommandResult:
+        """Stop fetching; what is in flight is finished."""
+        self._may_change("pausing flow", flow)
+        changed = await self._engine.flow(flow).set_paused(True)
+        return CommandResult(changed, f"{flow} is paused" if changed else "already_paused")
+
+    async def resume(self, flow: str) -> CommandResult:
+        """Undo a pause."""
+        self._may_change("resuming flow", flow)
+        changed = await self._engine.flow(flow).set_paused(False)
+        return CommandResult(changed, f"{flow} goes on" if changed else "already_running")
+
+    async def retry(
+        self, flow: str, topic: str | None = None, partition: int | None = None
+    ) -> CommandResult:
+        """Start stopped partitions again."""
+        self._may_change("retrying flow", flow)
+        count = self._engine.flow(flow).retry(topic, partition)
+        return CommandResult(
+            count > 0, f"{count} partitions start again" if count else "already_running"
+        )
+
+    async def limit(self, flow: str, bytes_per_second: int | None) -> CommandResult:
+        """Set the flow's rate limit until the engine ends; None lifts it."""
+        self._may_change("limiting flow", flow)
+        limiter = self._engine.flow(flow).limiter
+        changed = limiter.bytes_per_second != bytes_per_second
+        limiter.bytes_per_second = bytes_per_second
+        words = "no limit" if bytes_per_second is None else f"{bytes_per_second} bytes a second"
+        return CommandResult(changed, f"{flow}: {words}" if changed else "already_set")
+
+    async def take_over(self, flow: str) -> CommandResult:
+        """Claim the flow from the engine that owns it."""
+        self._may_change("taking over flow", flow)
+        changed = self._engine.flow(flow).take_over()
+        return CommandResult(changed, f"taking over {flow}" if changed else "already_owned")
+
+
+class LocalEngineApi:
+    """See engine.api.protocol."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._flows = LocalFlowsApi(engine)
+
+    @property
+    def flows(self) -> LocalFlowsApi:
+        """The flows' namespace."""
+        return self._flows
+
+    async def snapshot(self) -> EngineSnapshot:
+        """Return clusters and flows as they are now."""
+        return self._engine.snapshot()
+
+    async def events(self, since: int = 0) -> tuple[Event, ...]:
+        """Return the events after id `since`, oldest first."""
+        return self._engine.events.since(since)
+
+    async def close(self) -> None:
+        """The engine belongs to whoever made it."""

@@ -1,0 +1,173 @@
+"""The engine: a config's clusters and flows, running on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection
+from typing import Literal
+
+from engine import __version__
+from engine.api.snapshots import ClusterSnapshot, EngineMode, EngineSnapshot, Reason, Severity
+from engine.config.model import ClusterConfig, Config
+from engine.errors import CcrError, RefusedError
+from engine.identity import this_engine
+from engine.kafka.cluster import Cluster
+from engine.replication.events import Events
+from engine.replication.flow import TICK_S, Flow, Role
+
+CLUSTER_LOOK_S = 5.0
+
+
+class Engine:
+    """Runs (or watches) the flows of a config."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        config_path: str,
+        mode: EngineMode,
+        standby: Literal["auto", "observe"] = "auto",
+        read_only: bool = False,
+        only: Collection[str] | None = None,
+    ) -> None:
+        self.config = config
+        self.config_path = config_path
+        self.mode = mode
+        self.read_only = read_only or config.read_only
+        self.events = Events()
+        self.identity = this_engine()
+        self.started_at = time.time()
+        self.clusters = {name: Cluster(name, section) for name, section in config.clusters.items()}
+        self._watches = {
+            name: _ClusterWatch(cluster, config.clusters[name], self.events)
+            for name, cluster in self.clusters.items()
+        }
+        role = Role.RUN if standby == "auto" else Role.OBSERVE
+        if mode == EngineMode.ONE_SHOT or self.read_only:
+            role = Role.LOOK
+        self.flows = {
+            name: Flow(
+                name,
+                section,
+                (self.clusters[section.source], self.clusters[section.target]),
+                self.identity,
+                self.events,
+                role,
+            )
+            for name, section in config.flows.items()
+            if only is None or name in only
+        }
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin everything; a cluster that is away is a state, not an error."""
+        for flow in self.flows.values():
+            flow.start()
+        self._tasks.append(asyncio.create_task(self._tick_loop(), name="ticks"))
+        self._tasks += [
+            asyncio.create_task(watch.run(), name=f"watch {name}")
+            for name, watch in self._watches.items()
+        ]
+
+    async def looked(self) -> None:
+        """Wait until every flow was looked at once, or failed."""
+        await asyncio.gather(*(flow.looked.wait() for flow in self.flows.values()))
+        for flow in self.flows.values():
+            flow.tick()
+
+    async def stop(self, deadline_seconds: float) -> bool:
+        """Drain for at most so long and end; return whether everything was drained."""
+        drained = await asyncio.gather(
+            *(flow.stop(deadline_seconds) for flow in self.flows.values())
+        )
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        for cluster in self.clusters.values():
+            await cluster.close()
+        return all(drained)
+
+    async def _tick_loop(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            for flow in self.flows.values():
+                flow.tick()
+
+    def flow(self, name: str) -> Flow:
+        """Find a flow; raises RefusedError naming those there are."""
+        if name not in self.flows:
+            known = ", ".join(self.flows) or "none"
+            raise RefusedError(
+                "finding flow", name, f"it is not one of this config's flows ({known})"
+            )
+        return self.flows[name]
+
+    def snapshot(self) -> EngineSnapshot:
+        """Return everything but the partitions as it is now."""
+        return EngineSnapshot(
+            version=__version__,
+            engine_id=self.identity.engine_id,
+            mode=self.mode,
+            host=self.identity.host,
+            pid=int(self.identity.process.rpartition("/")[2].partition("@")[0]),
+            config_path=self.config_path,
+            read_only=self.read_only,
+            started_at=self.started_at,
+            taken_at=time.time(),
+            clusters=tuple(watch.snapshot() for watch in self._watches.values()),
+            flows=tuple(flow.snapshot() for flow in self.flows.values()),
+            last_event_id=self.events.last_id,
+        )
+
+
+class _ClusterWatch:
+    """Asks a cluster for its brokers now and then, so that the screen knows when it is away."""
+
+    def __init__(self, cluster: Cluster, config: ClusterConfig, events: Events) -> None:
+        self._cluster = cluster
+        self._config = config
+        self._events = events
+        self._reachable: bool | None = None
+        self._reason: Reason | None = Reason("not asked yet")
+        self._brokers = 0
+        self._observed_at = 0.0
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await self._look()
+            await asyncio.sleep(CLUSTER_LOOK_S)
+
+    async def _look(self) -> None:
+        try:
+            metadata = await self._cluster.metadata([])
+        except CcrError as error:
+            if self._reachable is not False:
+                self._reason = Reason(
+                    f"{error.operation} {error.object}: {error.cause}", error.next_step, time.time()
+                )
+                self._events.emit(
+                    Severity.ERROR, self._cluster.name, self._reason.text, error.next_step
+                )
+            self._reachable = False
+            return
+        if self._reachable is False:
+            self._events.emit(Severity.INFO, self._cluster.name, "reachable again")
+        self._reachable, self._reason = True, None
+        self._brokers = len(metadata.brokers)
+        self._observed_at = time.time()
+
+    def snapshot(self) -> ClusterSnapshot:
+        """Return the cluster as last seen."""
+        return ClusterSnapshot(
+            self._cluster.name,
+            tuple(self._config.bootstrap_servers),
+            self._config.environment.value,
+            bool(self._reachable),
+            self._reason,
+            self._brokers,
+            self._observed_at,
+        )

@@ -1,0 +1,206 @@
+"""A cluster as the engine uses it: requests to its brokers by aiokafka, and data connections.
+
+Every method raises ConnectError when the cluster (or the broker that is needed) cannot be reached
+and KafkaError when a broker refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiokafka import errors as kafka_errors
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.offset import OffsetRequest
+from aiokafka.protocol.transaction import InitProducerIdRequest
+
+from engine.config.model import ClusterConfig
+from engine.errors import ConnectError, KafkaError
+from engine.kafka import codes
+from engine.kafka.codes import Code
+from engine.kafka.connection import DataConnection, adopt
+from engine.kafka.describe_producers import DescribeProducersRequest, ProducerState
+from engine.kafka.dialing import Dialer
+from engine.kafka.fetch import TopicPartition
+from engine.kafka.metadata import NO_LEADER, ClusterMetadata, from_response
+
+LATEST, EARLIEST = -1, -2  # ListOffsets' timestamps
+
+INIT_PRODUCER_ID_TRIES = 60
+RETRY_S = 0.5
+
+
+class Cluster:
+    """Requests to one cluster. One connection a broker for requests; data connections are the caller's."""
+
+    def __init__(self, name: str, config: ClusterConfig) -> None:
+        self.name = name
+        self.config = config
+        self.brokers: dict[int, tuple[str, int]] = {}
+        self._dialer: Dialer | None = None
+        self._connections: dict[tuple[str, int], AIOKafkaConnection] = {}
+        self._dialing = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Close the request connections."""
+        connections, self._connections = list(self._connections.values()), {}
+        for connection in connections:
+            closing = connection.close()
+            if closing is not None:
+                await asyncio.wait([closing], timeout=1)
+
+    # connections
+
+    async def _dialer_ready(self) -> Dialer:
+        if self._dialer is None:
+            self._dialer = await Dialer.create(self.name, self.config)
+        return self._dialer
+
+    async def _connection(self, address: tuple[str, int]) -> AIOKafkaConnection:
+        async with self._dialing:
+            connection = self._connections.get(address)
+            if connection is not None and connection.connected():
+                return connection
+            dialer = await self._dialer_ready()
+            connection = await dialer.dial(*address)
+            self._connections[address] = connection
+            return connection
+
+    def _addresses(self) -> list[tuple[str, int]]:
+        bootstrap = [server.rpartition(":") for server in self.config.bootstrap_servers]
+        seeds = [(host.strip("[]"), int(port)) for host, _, port in bootstrap]
+        known = [address for address in self._connections if self._connections[address].connected()]
+        return list(dict.fromkeys([*known, *self.brokers.values(), *seeds]))
+
+    async def _any_connection(self) -> AIOKafkaConnection:
+        failure: ConnectError | None = None
+        for address in self._addresses():
+            try:
+                return await self._connection(address)
+            except ConnectError as error:
+                failure = error
+        raise failure or ConnectError("connecting to cluster", self.name, "it has no known broker")
+
+    async def _node_connection(self, node: int) -> AIOKafkaConnection:
+        if node not in self.brokers:
+            raise ConnectError(
+                "connecting to cluster", self.name, f"broker {node} is not known (no leader yet?)"
+            )
+        return await self._connection(self.brokers[node])
+
+    async def data_connection(self, node: int) -> DataConnection:
+        """Open a data connection to a broker by its node id."""
+        if node not in self.brokers:
+            raise ConnectError(
+                "connecting to cluster", self.name, f"broker {node} is not known (no leader yet?)"
+            )
+        dialer = await self._dialer_ready()
+        return adopt(await dialer.dial(*self.brokers[node]))
+
+    async def request(self, request: Any, node: int | None = None) -> Any:
+        """Send an aiokafka request to a broker, or to any; return aiokafka's response."""
+        connection = await (self._any_connection() if node is None else self._node_connection(node))
+        try:
+            return await connection.send(request)
+        except (kafka_errors.KafkaConnectionError, OSError, EOFError, TimeoutError) as error:
+            connection.close()
+            raise ConnectError(
+                "asking cluster",
+                f"{self.name} at {connection.host}:{connection.port}",
+                f"{type(request).__name__.removesuffix('Request')} was not answered ({error or type(error).__name__})",
+            ) from error
+        except (kafka_errors.IncompatibleBrokerVersion, NotImplementedError) as error:
+            raise KafkaError(
+                "asking cluster", self.name, f"the broker is too old or too new: {error}"
+            ) from error
+
+    # what the data path asks
+
+    async def metadata(self, topics: Iterable[str] | None = None) -> ClusterMetadata:
+        """Describe the cluster: all topics (None) or some; never creates any."""
+        names = None if topics is None else list(topics)
+        metadata = from_response(
+            await self.request(MetadataRequest(names, allow_auto_topic_creation=False))
+        )
+        if metadata.brokers:
+            self.brokers = metadata.brokers
+        return metadata
+
+    async def list_offsets(
+        self, wanted: Mapping[TopicPartition, int], metadata: ClusterMetadata, *, isolation: int = 0
+    ) -> dict[TopicPartition, int]:
+        """Look offsets up by timestamp in ms, LATEST or EARLIEST.
+
+        Partitions that have no leader, or whose leader does not answer, are left out; -1 means that
+        no record is that young.
+        """
+        by_leader: dict[int, dict[str, list[tuple[int, int]]]] = {}
+        for (topic, partition), timestamp in wanted.items():
+            leader = metadata.leader(topic, partition)
+            if leader != NO_LEADER:
+                by_leader.setdefault(leader, {}).setdefault(topic, []).append(
+                    (partition, timestamp)
+                )
+        requests = [
+            self.request(OffsetRequest(-1, isolation, list(topics.items())), leader)
+            for leader, topics in by_leader.items()
+        ]
+        found: dict[TopicPartition, int] = {}
+        answers = await asyncio.gather(*requests, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, ConnectError):
+                continue
+            if isinstance(answer, BaseException):
+                raise answer
+            for topic, partitions in answer.topics:
+                for partition, error, _, offset in partitions:
+                    if error == Code.NONE:
+                        found[topic, partition] = offset
+        if by_leader and not found:
+            failures = [answer for answer in answers if isinstance(answer, ConnectError)]
+            if failures:
+                raise failures[0]
+        return found
+
+    async def init_producer_id(self) -> tuple[int, int]:
+        """Obtain a new producer id and its epoch.
+
+        A newly started broker answers with a retriable error for a few seconds; it is asked again.
+        """
+        for _ in range(INIT_PRODUCER_ID_TRIES):
+            response = await self.request(InitProducerIdRequest(None, 60_000))
+            if response.error_code == Code.NONE:
+                return response.producer_id, response.producer_epoch
+            if response.error_code not in codes.RETRIABLE:
+                break
+            await asyncio.sleep(RETRY_S)
+        raise KafkaError(
+            "obtaining a producer id from cluster",
+            self.name,
+            codes.name(response.error_code),
+            "Grant IDEMPOTENT_WRITE on the cluster (or WRITE on the topics, Kafka 2.8 and later)"
+            if response.error_code == Code.CLUSTER_AUTHORIZATION_FAILED
+            else "",
+        )
+
+    async def describe_producers(
+        self, partitions: Iterable[TopicPartition], metadata: ClusterMetadata
+    ) -> dict[TopicPartition, dict[int, ProducerState]]:
+        """Ask the leaders for the producers they hold, by producer id (KIP-664, Kafka 2.8 and later)."""
+        by_leader: dict[int, dict[str, list[int]]] = {}
+        for topic, partition in partitions:
+            leader = metadata.leader(topic, partition)
+            if leader != NO_LEADER:
+                by_leader.setdefault(leader, {}).setdefault(topic, []).append(partition)
+        found: dict[TopicPartition, dict[int, ProducerState]] = {}
+        for leader, topics in by_leader.items():
+            response = await self.request(DescribeProducersRequest(topics), leader)
+            for topic, answers, _ in response.topics:
+                for partition, error, _message, producers, _tags in answers:
+                    if error == Code.NONE:
+                        found[topic, partition] = {
+                            p[0]: ProducerState(p[0], p[1], p[2], p[3], p[5]) for p in producers
+                        }
+        return found

@@ -1,0 +1,103 @@
+"""Topics of a cluster: create, grow, read their configs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from aiokafka.protocol.admin import (
+    CreatePartitionsRequest,
+    CreateTopicsRequest,
+    DescribeConfigsRequest,
+)
+
+from engine.errors import KafkaError
+from engine.kafka import codes
+from engine.kafka.cluster import Cluster
+from engine.kafka.codes import Code
+
+TIMEOUT_MS = 20_000
+_TOPIC_RESOURCE = 2  # ConfigResource.Type.TOPIC
+_SET_ON_TOPIC = 1  # ConfigSource.DYNAMIC_TOPIC_CONFIG
+_BATCH = 500  # topics in one request
+
+
+@dataclass(frozen=True, slots=True)
+class NewTopic:
+    """A topic to create."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    configs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicConfig:
+    """A topic's effective configs, and which of them were set on the topic itself."""
+
+    values: Mapping[str, str]
+    own: frozenset[str]
+
+
+async def create_topics(cluster: Cluster, topics: Iterable[NewTopic]) -> dict[str, KafkaError]:
+    """Create topics; return what was refused, by name. A topic that exists already is no error."""
+    wanted: list[tuple[object, ...]] = [
+        (topic.name, topic.partitions, topic.replication_factor, [], list(topic.configs.items()))
+        for topic in topics
+    ]
+    if not wanted:
+        return {}
+    controller = (await cluster.metadata([])).controller
+    response = await cluster.request(
+        CreateTopicsRequest(wanted, TIMEOUT_MS, validate_only=False), controller
+    )
+    return {
+        name: KafkaError(
+            "creating topic",
+            f"{name} on {cluster.name}",
+            _words(error, message),
+            retriable=error in codes.RETRIABLE,
+        )
+        for name, error, message in response.topic_errors
+        if error not in (Code.NONE, Code.TOPIC_ALREADY_EXISTS)
+    }
+
+
+async def grow_topics(cluster: Cluster, counts: Mapping[str, int]) -> dict[str, KafkaError]:
+    """Raise topics' partition counts to `counts`; return what was refused, by name."""
+    if not counts:
+        return {}
+    controller = (await cluster.metadata([])).controller
+    wanted = [(name, (count, None)) for name, count in counts.items()]
+    response = await cluster.request(CreatePartitionsRequest(wanted, TIMEOUT_MS, False), controller)
+    return {
+        name: KafkaError(
+            "adding partitions to topic",
+            f"{name} on {cluster.name}",
+            _words(error, message),
+            retriable=error in codes.RETRIABLE,
+        )
+        for name, error, message in response.topic_errors
+        if error != Code.NONE
+    }
+
+
+async def topic_configs(cluster: Cluster, topics: Iterable[str]) -> dict[str, TopicConfig]:
+    """Read topics' configs; topics that cannot be described are left out."""
+    names = list(topics)
+    found: dict[str, TopicConfig] = {}
+    for at in range(0, len(names), _BATCH):
+        resources = [(_TOPIC_RESOURCE, name, None) for name in names[at : at + _BATCH]]
+        response = await cluster.request(DescribeConfigsRequest(resources))
+        for error, _message, _kind, name, entries in response.resources:
+            if error == Code.NONE:
+                found[name] = TopicConfig(
+                    {entry[0]: entry[1] for entry in entries if entry[1] is not None},
+                    frozenset(entry[0] for entry in entries if entry[3] == _SET_ON_TOPIC),
+                )
+    return found
+
+
+def _words(error: int, message: str | None) -> str:
+    return f"{codes.name(error)}: {message}" if message else codes.name(error)

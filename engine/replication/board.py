@@ -1,0 +1,150 @@
+"""The board: a flow's partitions and totals as they are shown, whether it is run here or watched."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from engine.api.snapshots import (
+    PartitionSnapshot,
+    PartitionsPage,
+    PartitionState,
+    RatePoint,
+)
+from engine.kafka.fetch import TopicPartition
+from engine.replication.lag import Rate
+from engine.replication.partition import MirrorPartition
+
+HISTORY = 120  # seconds
+
+
+class Board:
+    """Rows by (topic, partition), each with the version at which it last changed."""
+
+    def __init__(self, flow: str) -> None:
+        self.flow = flow
+        self.partitions: dict[TopicPartition, MirrorPartition] = {}
+        self.history: deque[RatePoint] = deque(maxlen=HISTORY)
+        self.rate = Rate()
+        self.version = 0
+        self.records_total = 0
+        self.bytes_total = 0
+        self._rows: dict[TopicPartition, PartitionSnapshot] = {}
+        self._removed: dict[TopicPartition, int] = {}
+        self._ticked_at = time.monotonic()
+
+    def add(self, partition: MirrorPartition) -> None:
+        """Show a partition."""
+        self.partitions[partition.key] = partition
+        self._removed.pop(partition.key, None)
+
+    def clear(self) -> None:
+        """Forget all partitions (the role changes); rows stay until new ones replace them."""
+        self.partitions.clear()
+
+    def tick(self) -> None:
+        """Bring rates, lag and rows up to date; called about once a second."""
+        monotonic, now = time.monotonic(), time.time()
+        elapsed = monotonic - self._ticked_at
+        if elapsed < 0.2:
+            return
+        self._ticked_at = monotonic
+        self.version += 1
+        records = size = 0
+        for partition in self.partitions.values():
+            partition.tick(now, elapsed)
+            records += partition.records_total
+            size += partition.bytes_total
+            self._update_row(partition, now)
+        for key in self._rows.keys() - self.partitions.keys():
+            del self._rows[key]
+            self._removed[key] = self.version
+        self.records_total, self.bytes_total = records, size
+        self.rate.tick(records, size, elapsed)
+        self.history.append(
+            RatePoint(
+                now, self.rate.records_per_second, self.rate.bytes_per_second, self.lag_records or 0
+            )
+        )
+
+    def _update_row(self, partition: MirrorPartition, now: float) -> None:
+        before = self._rows.get(partition.key)
+        row = _row(self.flow, partition, now, before.version if before else 0)
+        if before is None or _differs(before, row):
+            self._rows[partition.key] = _row(self.flow, partition, now, self.version)
+
+    @property
+    def lag_records(self) -> int | None:
+        """Sum over the partitions whose lag is known; None when none is."""
+        lags = [lag for p in self.partitions.values() if (lag := p.lag_records) is not None]
+        return sum(lags) if lags or not self.partitions else None
+
+    def lag_seconds(self) -> float | None:
+        """The worst partition's."""
+        now = time.time()
+        ages = [age for p in self.partitions.values() if (age := p.lag_seconds(now)) is not None]
+        return max(ages) if ages else (0.0 if not self.partitions else None)
+
+    def count(self, test: Callable[[MirrorPartition], bool]) -> int:
+        """Count partitions."""
+        return sum(map(test, self.partitions.values()))
+
+    def count_state(self, state: PartitionState) -> int:
+        """Count partitions in a state."""
+        return self.count(lambda partition: partition.state == state)
+
+    def page(self, since: int) -> PartitionsPage:
+        """Return the rows that changed after version `since`."""
+        if since > self.version:
+            since = 0  # of another engine's life
+        rows = tuple(row for row in self._rows.values() if row.version > since)
+        removed = tuple(key for key, version in self._removed.items() if version > since)
+        return PartitionsPage(self.flow, self.version, len(self._rows), rows, removed)
+
+
+def _row(flow: str, p: MirrorPartition, now: float, version: int) -> PartitionSnapshot:
+    known = p.positioned
+    return PartitionSnapshot(
+        flow,
+        p.topic,
+        p.partition,
+        p.target_topic,
+        p.state,
+        p.reason,
+        p.source_end,
+        p.acked.source if known else None,
+        p.acked.target if known else None,
+        p.lag_records,
+        p.lag_seconds(now),
+        round(p.rate.records_per_second, 1),
+        round(p.rate.bytes_per_second, 1),
+        p.trend,
+        p.observed_at,
+        version,
+    )
+
+
+def _differs(before: PartitionSnapshot, row: PartitionSnapshot) -> bool:
+    """Whether a row is worth sending again; a mere look at the source is not."""
+    return (
+        before.mirrored_to,
+        before.source_end,
+        before.lag_seconds,
+        before.state,
+        before.reason,
+        before.trend,
+        before.records_per_second,
+        before.target_end,
+        before.target_topic,
+    ) != (
+        row.mirrored_to,
+        row.source_end,
+        row.lag_seconds,
+        row.state,
+        row.reason,
+        row.trend,
+        row.records_per_second,
+        row.target_end,
+        row.target_topic,
+    )

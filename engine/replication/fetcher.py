@@ -1,0 +1,188 @@
+"""The fetcher: one to a source broker, one incremental fetch session, long polls.
+
+Back-pressure works by partition: one that holds its share, or whose sender holds its own, is left
+out of the session until it has let go. A stuck partition never holds up another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+import time
+from collections.abc import Callable, Iterable
+
+from engine.errors import CcrError, ConnectError
+from engine.kafka import codes, fetch
+from engine.kafka.cluster import Cluster
+from engine.kafka.codes import Code
+from engine.kafka.connection import ConnectionLostError, DataConnection
+from engine.kafka.fetch import PartitionData, TopicPartition
+from engine.replication.backoff import Backoff
+from engine.replication.limiter import Limiter
+from engine.replication.partition import MirrorPartition
+
+log = logging.getLogger(__name__)
+
+MAX_BYTES = 8 * 1024 * 1024
+PARTITION_BYTES = 1024 * 1024
+IDLE_WAIT_MS = 500
+PRESSED_WAIT_MS = 10  # while partitions are left out: ask again soon
+ANSWER_TIMEOUT_S = 30.0
+LONG_WORK_BYTES = 64 * 1024
+
+
+class Fetcher:
+    """Fetches the partitions of one source broker."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        node: int,
+        *,
+        committed: bool,
+        limiter: Limiter,
+        admit: Callable[[MirrorPartition], bool],
+        leader_moved: Callable[[], None],
+    ) -> None:
+        self._cluster = cluster
+        self.node = node
+        self._committed = committed
+        self._limiter = limiter
+        self._admit = admit
+        self._leader_moved = leader_moved
+        self._partitions: dict[TopicPartition, MirrorPartition] = {}
+        self._session = fetch.FetchSession()
+        self._asked: dict[TopicPartition, int] = {}
+        self._check: set[TopicPartition] = set()  # whether to fetch these has to be looked at
+        self._pressed: set[TopicPartition] = set()  # left out, but not for long
+        self._wake = asyncio.Event()
+        self.trouble: CcrError | None = None
+        self.answered_at = 0.0
+
+    def assign(self, partitions: Iterable[MirrorPartition]) -> None:
+        """Set which partitions this broker leads."""
+        assigned = {partition.key: partition for partition in partitions}
+        for key in self._partitions.keys() - assigned.keys():
+            self._session.drop(key)
+        self._check |= assigned.keys()
+        self._partitions = assigned
+        self._wake.set()
+
+    def check(self, partition: MirrorPartition) -> None:
+        """A partition may be wanted again, or no more."""
+        if partition.key in self._partitions:
+            self._check.add(partition.key)
+            self._wake.set()
+
+    def poke(self) -> None:
+        """Something was let go: partitions that were left out may be wanted again."""
+        if self._pressed:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Fetch until cancelled; connects again by itself."""
+        backoff = Backoff()
+        while True:
+            connection = None
+            try:
+                connection = await self._cluster.data_connection(self.node)
+                self.trouble = None
+                backoff.reset()
+                self._session.reset()
+                await self._fetch_all(connection)
+            except ConnectError as error:
+                self._failed(error)
+            except (ConnectionLostError, struct.error, IndexError, UnicodeDecodeError) as error:
+                self._failed(ConnectError("fetching from cluster", self._cluster.name, str(error)))
+            finally:
+                if connection is not None:
+                    connection.abort("closed by ccr")
+            await backoff.sleep()
+
+    def _failed(self, error: CcrError) -> None:
+        self.trouble = error
+        self._leader_moved()
+
+    async def _fetch_all(self, connection: DataConnection) -> None:
+        while True:
+            self._update_session()
+            while not len(self._session):
+                self._wake.clear()
+                await self._wake.wait()
+                self._update_session()
+            frame = await self._fetch_once(connection)
+            response = fetch.parse_response(frame)
+            if response.error in (
+                Code.FETCH_SESSION_ID_NOT_FOUND,
+                Code.INVALID_FETCH_SESSION_EPOCH,
+            ):
+                self._session.reset()
+                continue
+            if response.error != Code.NONE:
+                raise ConnectionLostError(
+                    f"the broker answered Fetch with {codes.name(response.error)}"
+                )
+            self._session.answered(response.session_id)
+            self.answered_at = time.time()
+            for data in response.partitions:
+                self._deliver(frame, data)
+                if data.end - data.start > LONG_WORK_BYTES:
+                    await asyncio.sleep(0)  # let acknowledgements in between
+            await self._limiter.paid(sum(data.end - data.start for data in response.partitions))
+
+    async def _fetch_once(self, connection: DataConnection) -> memoryview:
+        tell, forget, session = self._session.next_request()
+        self._asked.update(tell)
+        limit = self._limiter.fetch_bytes or MAX_BYTES
+        body = fetch.request_body(
+            tell,
+            forget,
+            session=session,
+            isolation=fetch.READ_COMMITTED if self._committed else fetch.READ_UNCOMMITTED,
+            max_wait_ms=PRESSED_WAIT_MS if self._pressed else IDLE_WAIT_MS,
+            max_bytes=min(MAX_BYTES, limit),
+            partition_max_bytes=min(PARTITION_BYTES, limit),
+        )
+        return await connection.send(fetch.API_KEY, fetch.VERSION, [body], ANSWER_TIMEOUT_S)
+
+    def _update_session(self) -> None:
+        check, self._check = self._check | self._pressed, set()
+        for key in check:
+            self._pressed.discard(key)
+            partition = self._partitions.get(key)
+            if partition is not None and self._admit(partition):
+                self._session.want(key, partition.position)
+                continue
+            self._session.drop(key)
+            if partition is not None and partition.soon_wanted:
+                self._pressed.add(key)
+
+    def _deliver(self, frame: memoryview, data: PartitionData) -> None:
+        key = data.topic, data.partition
+        partition = self._partitions.get(key)
+        if partition is None:
+            return
+        self._check.add(key)
+        if data.error != Code.NONE:
+            self._partition_failed(partition, data)
+            return
+        partition.observe(data, committed=self._committed, now=self.answered_at)
+        if data.end > data.start and self._asked.get(key) == partition.position:
+            partition.take(frame, data, committed=self._committed)
+
+    def _partition_failed(self, partition: MirrorPartition, data: PartitionData) -> None:
+        words = codes.name(data.error)
+        if data.error == Code.OFFSET_OUT_OF_RANGE:
+            partition.out_of_range()
+        elif data.error in codes.RETRIABLE:
+            self._session.drop(partition.key)
+            self._leader_moved()
+            partition.wait(f"the source answered {words}")
+        else:
+            remedy = (
+                f"Grant READ on {partition.topic}, then ccr retry"
+                if data.error == Code.TOPIC_AUTHORIZATION_FAILED
+                else "Remove the cause on the source, then ccr retry"
+            )
+            partition.stop(f"the source answered {words}", remedy)

@@ -1,0 +1,399 @@
+"""A flow's life: reach both clusters, see who owns it, stand by or claim it, mirror, stand down."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from enum import StrEnum
+
+from engine.api.snapshots import (
+    FlowSnapshot,
+    FlowState,
+    Owner,
+    PartitionState,
+    Reason,
+    Severity,
+)
+from engine.config.model import FlowConfig
+from engine.errors import CcrError, ConnectError, RefusedError
+from engine.identity import EngineIdentity, surely_dead
+from engine.kafka.cluster import Cluster
+from engine.kafka.connection import ConnectionLostError
+from engine.replication.backoff import Backoff
+from engine.replication.board import Board
+from engine.replication.events import Events
+from engine.replication.limiter import Limiter
+from engine.replication.mirroring import Mirroring
+from engine.replication.observer import Observer
+from engine.replication.state_log import StateLog, SupersededError
+
+log = logging.getLogger(__name__)
+
+OWNER_SILENT_S = 10.0  # an owner that writes nothing for so long has ended
+STANDBY_LOOK_S = 1.0
+TICK_S = 1.0
+
+
+class Role(StrEnum):
+    """What an engine does with a flow."""
+
+    RUN = "run"  # own it; stand by while another does, and take over when that one ends
+    OBSERVE = "observe"  # own it only if nobody else does; taking over is an operator's act
+    LOOK = "look"  # never own it
+
+
+class Flow:
+    """One flow of this engine."""
+
+    def __init__(
+        self,
+        name: str,
+        config: FlowConfig,
+        clusters: tuple[Cluster, Cluster],
+        me: EngineIdentity,
+        events: Events,
+        role: Role,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.board = Board(name)
+        self.limiter = Limiter(config.limits.bytes_per_second)
+        self._source, self._target = clusters
+        self._me = me
+        self._events = events
+        self._role = role
+        self._state = StateLog(name, self._target, me)
+        self._mirroring: Mirroring | None = None
+        self._observer: Observer | None = None
+        self._trouble: CcrError | None = None
+        self._trouble_since = 0.0
+        self._stood_down: str | None = None
+        self._take_over = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self._ending = False
+        self._shown: tuple[FlowState, str] | None = None
+        self._told_stopped: set[MirrorKey] = set()
+        self.looked = asyncio.Event()  # set after the first look, or the first failure
+
+    # life
+
+    def start(self) -> None:
+        """Begin, in tasks of this loop."""
+        self._running = asyncio.create_task(self._run(), name=f"flow {self.name}")
+
+    async def stop(self, deadline_seconds: float) -> bool:
+        """Drain for at most so long, release the flow and end; return whether all was drained."""
+        self._ending = True
+        drained = True
+        mirroring = self._mirroring
+        if mirroring is not None:
+            try:
+                async with asyncio.timeout(deadline_seconds):
+                    await mirroring.drain()
+                    await mirroring.finish()
+            except (TimeoutError, CcrError, ConnectionLostError) as error:
+                drained = False
+                self._events.emit(
+                    Severity.WARNING,
+                    self.name,
+                    f"stopped without draining ({error or 'the deadline passed'})",
+                    "Nothing is lost: the next start continues from the last checkpoint",
+                )
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+        await self._state.close()
+        return drained
+
+    async def _run(self) -> None:
+        backoff = Backoff()
+        while not self._ending:
+            try:
+                await self._once()
+                backoff.reset()
+            except SupersededError as error:
+                self._stood_down = error.cause
+                self._events.emit(
+                    Severity.WARNING, self.name, f"stood down: {error.cause}", error.next_step
+                )
+            except (CcrError, ConnectionLostError) as error:
+                self._set_trouble(error)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001  (a defect of ours: shown, and tried again)
+                log.exception("flow %s failed", self.name)
+                self._set_trouble(
+                    CcrError(
+                        "running flow",
+                        self.name,
+                        f"internal error: {type(error).__name__}: {error}",
+                        "It is tried again; please report it with the log file",
+                    )
+                )
+            self.looked.set()
+            await backoff.sleep()
+
+    async def _once(self) -> None:
+        if self._role == Role.LOOK:
+            await self._look_on()
+            return
+        await self._state.create()
+        await self._state.read()
+        if self._owned_elsewhere():
+            await self._stand_by()
+        await self._state.establish_identity()
+        await self._state.claim()
+        self._events.emit(
+            Severity.INFO, self.name, f"claimed as generation {self._state.generation}"
+        )
+        self._trouble = self._stood_down = None
+        await self._mirror()
+
+    async def _mirror(self) -> None:
+        self.board.clear()
+        self._observer = None
+        self._mirroring = Mirroring(
+            self.name,
+            self.config,
+            (self._source, self._target),
+            self._state,
+            self.board,
+            self._events,
+            self.limiter,
+        )
+        self.looked.set()
+        try:
+            await self._mirroring.run()
+        except BaseExceptionGroup as group:
+            superseded = group.subgroup(SupersededError)
+            if superseded is not None:
+                raise _first(superseded) from None
+            raise
+        finally:
+            self._mirroring = None
+            for partition in self.board.partitions.values():
+                partition.halt(PartitionState.STANDBY)
+
+    # not ours
+
+    def _owned_elsewhere(self) -> bool:
+        owner = self._state.record.owner
+        if owner is None or owner.released or owner.engine_id == self._me.engine_id:
+            return False
+        return not surely_dead(owner.process)
+
+    async def _stand_by(self) -> None:
+        """Watch until the flow is free, or taking over is asked for."""
+        self._observer = Observer(self.config, self._source, self._state, self.board)
+        self.board.clear()
+        quiet_since = time.monotonic()
+        self._take_over.clear()
+        while not self._take_over.is_set():
+            try:
+                if await self._state.read():
+                    quiet_since = time.monotonic()
+                await self._observer.look(PartitionState.STANDBY)
+                self._trouble = None
+            except (CcrError, ConnectionLostError) as error:
+                self._set_trouble(error)
+                quiet_since = time.monotonic()  # its silence may be our own deafness
+            self.looked.set()
+            free = not self._owned_elsewhere() or time.monotonic() - quiet_since > OWNER_SILENT_S
+            if free and self._role == Role.RUN:
+                self._events.emit(Severity.WARNING, self.name, "the owner is gone: taking over")
+                return
+            try:
+                async with asyncio.timeout(STANDBY_LOOK_S):
+                    await self._take_over.wait()
+            except TimeoutError:
+                continue
+
+    async def _look_on(self) -> None:
+        self._observer = Observer(self.config, self._source, self._state, self.board)
+        while True:
+            if await self._state.exists():
+                await self._state.read()
+            await self._observer.look(PartitionState.STANDBY)
+            self._trouble = None
+            self.looked.set()
+            await asyncio.sleep(STANDBY_LOOK_S)
+
+    # commands
+
+    async def set_paused(self, paused: bool) -> bool:
+        """Pause or resume; return whether that changed anything."""
+        mirroring = self._must_run()
+        if mirroring.paused == paused:
+            return False
+        await mirroring.set_paused(paused)
+        self._events.emit(Severity.INFO, self.name, "paused" if paused else "resumed")
+        return True
+
+    def retry(self, topic: str | None, partition: int | None) -> int:
+        """Start stopped partitions again; return how many."""
+        return self._must_run().retry(topic, partition)
+
+    def take_over(self) -> bool:
+        """Claim the flow from its owner; return whether it was not ours already."""
+        if self._mirroring is not None:
+            return False
+        if self._role == Role.LOOK:
+            raise RefusedError(
+                "taking over flow", self.name, "this engine only looks", "Start ccr --no-ui"
+            )
+        self._take_over.set()
+        return True
+
+    def _must_run(self) -> Mirroring:
+        if self._mirroring is None:
+            owner = self._state.record.owner
+            who = (
+                f"engine {owner.engine_id} on {owner.host} owns it"
+                if owner
+                else "it is not running"
+            )
+            raise RefusedError("steering flow", self.name, who, "Ask its owner, or take it over")
+        return self._mirroring
+
+    # what is shown
+
+    def _set_trouble(self, error: Exception) -> None:
+        if not isinstance(error, CcrError):
+            error = ConnectError("running flow", self.name, str(error))
+        if str(error) != str(self._trouble):
+            self._trouble_since = time.time()
+        self._trouble = error
+
+    def tick(self) -> None:
+        """Bring what is shown up to date, once a second."""
+        self.board.tick()
+        state, reason = self.state()
+        text = reason.text if reason else ""
+        if self._shown != (state, text):
+            self._shown = (state, text)
+            severity = Severity.WARNING if state == FlowState.WAITING else Severity.INFO
+            self._events.emit(
+                severity,
+                self.name,
+                f"{state}{': ' if text else ''}{text}",
+                reason.next_step if reason else "",
+            )
+        self._tell_stopped()
+
+    def _tell_stopped(self) -> None:
+        stopped = {
+            p.key: p for p in self.board.partitions.values() if p.state == PartitionState.STOPPED
+        }
+        for key in stopped.keys() - self._told_stopped:
+            reason = stopped[key].reason
+            if reason is not None:
+                self._events.emit(
+                    Severity.ERROR,
+                    f"{self.name}/{key[0]}/{key[1]}",
+                    f"stopped: {reason.text}",
+                    reason.next_step,
+                )
+        self._told_stopped = set(stopped)
+
+    def state(self) -> tuple[FlowState, Reason | None]:
+        """Return the flow's state and why."""
+        mirroring = self._mirroring
+        if mirroring is None:
+            return self._state_elsewhere()
+        if mirroring.draining:
+            return FlowState.DRAINING, None
+        if mirroring.paused:
+            return FlowState.PAUSED, Reason("paused by an operator", "Resume it when ready")
+        if mirroring.troubles:
+            return FlowState.WAITING, _reason(mirroring.troubles[0], self._trouble_since)
+        if not mirroring.refreshed_at:
+            return FlowState.STARTING, Reason("looking at topics and checkpoints")
+        waiting = [p for p in self.board.partitions.values() if p.state == PartitionState.WAITING]
+        if waiting and not self.board.count_state(PartitionState.RUNNING):
+            return FlowState.WAITING, waiting[0].reason
+        stopped = self.board.count_state(PartitionState.STOPPED)
+        if stopped:
+            total = len(self.board.partitions)
+            text = f"{stopped} of {total} partitions stopped"
+            return FlowState.RUNNING, Reason(text, "See each one's reason, then ccr retry")
+        return FlowState.RUNNING, None
+
+    def _state_elsewhere(self) -> tuple[FlowState, Reason | None]:
+        if self._trouble is not None:
+            return FlowState.WAITING, _reason(self._trouble, self._trouble_since)
+        owner = self._state.record.owner
+        if self._observer is None or not self.looked.is_set():
+            return FlowState.STARTING, Reason("connecting")
+        if self._role != Role.LOOK:
+            who = f"engine {owner.engine_id} on {owner.host} owns it" if owner else "nobody owns it"
+            why = f"{self._stood_down}; {who}" if self._stood_down else who
+            return FlowState.STANDBY, Reason(why, "Take over to run it here")
+        if owner is None:
+            return FlowState.STOPPED, Reason("it has never run", "Start ccr --no-ui or the console")
+        if owner.released:
+            return FlowState.STOPPED, Reason(
+                f"stopped on {owner.host}", "Start ccr --no-ui or the console", owner.at
+            )
+        silent = time.time() - owner.at
+        if silent > OWNER_SILENT_S:
+            text = f"engine {owner.engine_id} on {owner.host} has been silent for {silent:.0f} s"
+            return FlowState.STOPPED, Reason(text, "Start ccr --no-ui or the console", owner.at)
+        if self._state.record.paused:
+            return FlowState.PAUSED, Reason("paused by an operator", "Resume it where it runs")
+        return FlowState.RUNNING, None
+
+    def _owner(self) -> Owner | None:
+        if self._mirroring is not None:
+            me = self._me
+            pid = int(me.process.rpartition("/")[2].partition("@")[0])
+            return Owner(me.engine_id, me.host, pid, self._state.generation, time.time())
+        owner = self._state.record.owner
+        return owner.to_owner() if owner and not owner.released else None
+
+    def snapshot(self) -> FlowSnapshot:
+        """Return the flow as it is now."""
+        board = self.board
+        state, reason = self.state()
+        observed = self._mirroring.refreshed_at if self._mirroring else 0.0
+        if self._observer is not None:
+            observed = self._observer.observed_at
+        return FlowSnapshot(
+            name=self.name,
+            source=self.config.source,
+            target=self.config.target,
+            state=state,
+            reason=reason,
+            owner=self._owner(),
+            owned_here=self._mirroring is not None,
+            topics=len({topic for topic, _ in board.partitions}),
+            partitions=len(board.partitions),
+            partitions_stopped=board.count_state(PartitionState.STOPPED),
+            partitions_waiting=board.count_state(PartitionState.WAITING),
+            lag_records=board.lag_records if observed else None,
+            lag_seconds=board.lag_seconds() if observed else None,
+            records_per_second=round(board.rate.records_per_second, 1),
+            bytes_per_second=round(board.rate.bytes_per_second, 1),
+            records_total=board.records_total,
+            bytes_total=board.bytes_total,
+            limit_bytes_per_second=self.limiter.bytes_per_second,
+            history=tuple(board.history),
+            observed_at=observed,
+        )
+
+
+MirrorKey = tuple[str, int]
+
+
+def _reason(error: CcrError, since: float) -> Reason:
+    subject = f"{error.operation} {error.object}".strip()
+    return Reason(f"{subject}: {error.cause}", error.next_step or "It goes on by itself", since)
+
+
+def _first(group: BaseExceptionGroup[SupersededError]) -> SupersededError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if not isinstance(error, SupersededError):
+        raise TypeError(f"not a SupersededError: {error!r}")
+    return error

@@ -1,0 +1,158 @@
+"""A flow's fetchers and senders, kept in step with who leads which partition."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable, Iterable
+
+from engine.config.model import LimitsConfig
+from engine.errors import CcrError
+from engine.kafka.cluster import Cluster
+from engine.kafka.metadata import NO_LEADER, ClusterMetadata
+from engine.replication.fetcher import Fetcher
+from engine.replication.limiter import Limiter
+from engine.replication.partition import MirrorPartition
+from engine.replication.sender import Sender
+
+PARTITION_SHARE_BYTES = 4 * 1024 * 1024
+LEAST_SENDER_SHARE_BYTES = 1024 * 1024
+
+
+class Links:
+    """One fetcher a source broker, `connections` senders a target broker."""
+
+    def __init__(
+        self,
+        source: Cluster,
+        target: Cluster,
+        limits: LimitsConfig,
+        *,
+        committed: bool,
+        limiter: Limiter,
+        may_fetch: Callable[[], bool],
+        leader_moved: Callable[[], None],
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._limits = limits
+        self._committed = committed
+        self._limiter = limiter
+        self._may_fetch = may_fetch
+        self._leader_moved = leader_moved
+        self._fetchers: dict[int, tuple[Fetcher, asyncio.Task[None]]] = {}
+        self._senders: dict[tuple[int, int], tuple[Sender, asyncio.Task[None]]] = {}
+        self._sender_of: dict[MirrorPartition, Sender] = {}
+        self.tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def troubles(self) -> list[CcrError]:
+        """What keeps single brokers from being reached."""
+        links: list[Fetcher | Sender] = [fetcher for fetcher, _ in self._fetchers.values()]
+        links += [sender for sender, _ in self._senders.values()]
+        return [link.trouble for link in links if link.trouble is not None]
+
+    def assign(
+        self,
+        partitions: Iterable[MirrorPartition],
+        source: ClusterMetadata,
+        target: ClusterMetadata,
+    ) -> None:
+        """Follow the leaders."""
+        by_source: dict[int, list[MirrorPartition]] = {}
+        used: set[tuple[int, int]] = set()
+        for partition in partitions:
+            partition.source_leader = source.leader(*partition.key)
+            if partition.source_leader != NO_LEADER:
+                by_source.setdefault(partition.source_leader, []).append(partition)
+            leader = target.leader(*partition.target_key)
+            if leader != NO_LEADER:
+                place = leader, _spread(partition, self._limits.connections)
+                used.add(place)
+                self._move(partition, self._sender(place))
+        for node in by_source.keys() | self._fetchers.keys():
+            if node in source.brokers and node in by_source:
+                self._fetcher(node).assign(by_source[node])
+            elif node in self._fetchers:
+                self._fetchers.pop(node)[1].cancel()
+        for place in self._senders.keys() - used:
+            self._senders.pop(place)[1].cancel()
+
+    def _move(self, partition: MirrorPartition, sender: Sender) -> None:
+        before = self._sender_of.get(partition)
+        if before is sender:
+            return
+        if before is not None:
+            before.forget(partition)
+            before.held -= partition.held
+        self._sender_of[partition] = sender
+        sender.held += partition.held
+        if partition.queue:
+            sender.enqueue(partition)
+
+    def _fetcher(self, node: int) -> Fetcher:
+        if node not in self._fetchers:
+            fetcher = Fetcher(
+                self._source,
+                node,
+                committed=self._committed,
+                limiter=self._limiter,
+                admit=self._admit,
+                leader_moved=self._leader_moved,
+            )
+            self._fetchers[node] = fetcher, self._start(fetcher)
+        return self._fetchers[node][0]
+
+    def _sender(self, place: tuple[int, int]) -> Sender:
+        if place not in self._senders:
+            sender = Sender(self._target, place[0], self._leader_moved)
+            self._senders[place] = sender, self._start(sender)
+        return self._senders[place][0]
+
+    def _start(self, link: Fetcher | Sender) -> asyncio.Task[None]:
+        if self.tasks is None:
+            raise RuntimeError("links are used only while their flow runs")
+        return self.tasks.create_task(link.run())
+
+    def _admit(self, partition: MirrorPartition) -> bool:
+        sender = self._sender_of.get(partition)
+        if sender is None or not self._may_fetch():
+            return False
+        share = max(
+            LEAST_SENDER_SHARE_BYTES, self._limits.buffer_bytes // max(1, len(self._senders))
+        )
+        return sender.held < share and partition.wants_data(PARTITION_SHARE_BYTES)
+
+    # what partitions tell
+
+    def has_work(self, partition: MirrorPartition) -> None:
+        """A partition has something to send."""
+        self._sender_of[partition].enqueue(partition)
+
+    def holds(self, partition: MirrorPartition, delta: int) -> None:
+        """A partition holds more or fewer bytes."""
+        sender = self._sender_of.get(partition)
+        if sender is not None:
+            sender.held += delta
+
+    def released(self, partition: MirrorPartition) -> None:
+        """A partition let bytes go."""
+        entry = self._fetchers.get(partition.source_leader)
+        if entry is not None:
+            entry[0].poke()
+
+    def check(self, partition: MirrorPartition) -> None:
+        """Whether to fetch a partition may have changed."""
+        entry = self._fetchers.get(partition.source_leader)
+        if entry is not None:
+            entry[0].check(partition)
+
+    def recheck(self, partitions: Iterable[MirrorPartition]) -> None:
+        """Whether to fetch any of them may have changed."""
+        for partition in partitions:
+            self.check(partition)
+
+
+def _spread(partition: MirrorPartition, connections: int) -> int:
+    """Pick a connection, the same one every time, neighbours on different ones."""
+    return (zlib.crc32(partition.target_topic.encode()) + partition.partition) % connections

@@ -1,0 +1,140 @@
+"""Merging runs of tiny batches: the one place on the data path that works record by record.
+
+A produce request takes one batch a partition, so a source full of one-record batches would cost a
+request each. Uncompressed neighbours are joined instead: record bytes are moved as they are, only
+length, timestamp delta and offset delta are written anew. Written for speed: local names, one
+header unpack a batch, table look-ups for varints (2 to 3 µs a record; see benchmarks/).
+"""
+
+from __future__ import annotations
+
+from crc32c import crc32c
+
+from engine.kafka import batch as b
+from engine.kafka import varint
+
+TINY_BYTES = 4096
+TINY_RECORDS = 16
+
+# A batch with any of these attributes is not merged; transactional ones only when none was aborted.
+NEVER = b.CODEC_MASK | b.TIMESTAMP_LOG_APPEND | b.CONTROL | b.DELETE_HORIZON
+
+_unpack = b.HEADER.unpack_from
+_table = varint.TABLE
+_table_size = varint.TABLE_SIZE
+
+
+class Merged:
+    """A batch in the making: records behind room for the header."""
+
+    __slots__ = (
+        "base_timestamp",
+        "batches",
+        "buffer",
+        "count",
+        "first_at",
+        "max_timestamp",
+        "pieces",
+    )
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(b.HEADER_SIZE)
+        self.count = 0
+        self.batches = 0
+        self.first_at = -1
+        self.base_timestamp = 0
+        self.max_timestamp = 0
+        self.pieces: list[list[int]] = []  # [first source offset, records]
+
+    def absorb(  # noqa: C901, PLR0915  (one loop on purpose: a call a record would double its cost)
+        self, view: memoryview, at: int, end: int, position: int, excluded: int, limit: int
+    ) -> tuple[int, int]:
+        """Take tiny batches from `view[at:end]` as long as they come; stop before any other.
+
+        `position` is the next source offset wanted, `excluded` the attributes that end the run,
+        `limit` the size in bytes at which the batch is full. Returns (at, position) after the last
+        batch taken. Raises CorruptBatchError.
+        """
+        buffer = self.buffer
+        count = self.count
+        base_timestamp = self.base_timestamp
+        max_timestamp = self.max_timestamp
+        next_piece = -1
+        if self.pieces:
+            next_piece = self.pieces[-1][0] + self.pieces[-1][1]
+        while at + 61 <= end and len(buffer) < limit:
+            base, length, _, magic, crc, attributes, last_delta, first, _, _, _, _, records = (
+                _unpack(view, at)
+            )
+            size = length + 12
+            if (
+                size > TINY_BYTES
+                or attributes & excluded
+                or last_delta != records - 1
+                or not 0 < records <= TINY_RECORDS
+                or magic != 2
+                or base < position
+                or at + size > end
+            ):
+                break
+            if crc32c(view[at + 21 : at + size]) != crc:
+                raise b.CorruptBatchError(f"the batch at offset {base} does not match its CRC")
+            if count == 0:
+                base_timestamp = max_timestamp = first
+                self.first_at = at
+            read = at + 61
+            for _ in range(records):
+                record_length = view[read]
+                read += 1
+                if record_length & 0x80:
+                    record_length, read = varint.decode(view, read - 1)
+                else:
+                    record_length = (record_length >> 1) ^ -(record_length & 1)
+                record_end = read + record_length
+                delta = view[read + 1]
+                if delta & 0x80:
+                    delta, body = varint.decode(view, read + 1)
+                else:
+                    delta = (delta >> 1) ^ -(delta & 1)
+                    body = read + 2
+                body += 1  # the offset delta is one byte: fewer than 64 records
+                timestamp = first + delta
+                if timestamp > max_timestamp:
+                    max_timestamp = timestamp
+                delta = timestamp - base_timestamp
+                delta_bytes = _table[delta] if 0 <= delta < _table_size else varint.encode(delta)
+                offset_bytes = _table[count] if count < _table_size else varint.encode(count)
+                record_length = 1 + len(delta_bytes) + len(offset_bytes) + record_end - body
+                buffer += (
+                    _table[record_length]
+                    if record_length < _table_size
+                    else varint.encode(record_length)
+                )
+                buffer.append(view[read])
+                buffer += delta_bytes
+                buffer += offset_bytes
+                buffer += view[body:record_end]
+                count += 1
+                read = record_end
+            if read != at + size:
+                raise b.CorruptBatchError(
+                    f"the batch at offset {base} is not as long as its records"
+                )
+            if base == next_piece:
+                self.pieces[-1][1] += records
+            else:
+                self.pieces.append([base, records])
+            position = next_piece = base + records
+            self.batches += 1
+            at += size
+        self.count = count
+        self.base_timestamp = base_timestamp
+        self.max_timestamp = max_timestamp
+        return at, position
+
+    def finish(self, producer: tuple[int, int, int]) -> bytearray:
+        """Write the header; `producer` is (id, epoch, base sequence)."""
+        b.write_header(
+            self.buffer, 0, self.base_timestamp, self.max_timestamp, producer, self.count
+        )
+        return self.buffer

@@ -1,0 +1,85 @@
+"""Watching a flow that is not run here: source ends from the source, progress from the state topic."""
+
+from __future__ import annotations
+
+import time
+
+from engine.api.snapshots import PartitionState
+from engine.config.model import FlowConfig
+from engine.kafka import fetch
+from engine.kafka.cluster import LATEST, Cluster
+from engine.replication.board import Board
+from engine.replication.partition import MirrorPartition
+from engine.replication.positions import load_checkpoint
+from engine.replication.selection import TopicSelector
+from engine.replication.state_log import StateLog
+
+
+class Observer:
+    """Keeps a board up to date by looking; changes nothing anywhere."""
+
+    def __init__(self, config: FlowConfig, source: Cluster, state: StateLog, board: Board) -> None:
+        self._source = source
+        self._state = state
+        self._board = board
+        self._selector = TopicSelector(config)
+        self._isolation = (
+            fetch.READ_COMMITTED if config.isolation == "read_committed" else fetch.READ_UNCOMMITTED
+        )
+        self.observed_at = 0.0
+
+    async def look(self, state: PartitionState) -> None:
+        """Look once at every selected partition; those not stopped are shown as `state`.
+
+        The state topic has to be read by the caller beforehand. Raises ConnectError and KafkaError.
+        """
+        metadata = await self._source.metadata()
+        keys = []
+        for topic in self._selector.select(metadata.topics.values()).values():
+            keys += [(topic.name, number) for number in topic.partitions]
+        ends = await self._source.list_offsets(
+            dict.fromkeys(keys, LATEST), metadata, isolation=self._isolation
+        )
+        now = time.time()
+        for key in keys:
+            partition = self._board.partitions.get(key)
+            if partition is None:
+                target_name = self._selector.target_name(key[0])
+                partition = MirrorPartition(key, target_name, _NobodyListens())
+                self._board.add(partition)
+            self._refresh(partition, state)
+            if key in ends:
+                partition.observe_end(ends[key], now)
+        self.observed_at = now
+
+    def _refresh(self, partition: MirrorPartition, state: PartitionState) -> None:
+        before = partition.acked.source if partition.positioned else None
+        partition.state, partition.reason = state, None
+        known = load_checkpoint(partition, self._state.record)
+        if known and before is not None:
+            partition.records_total += max(0, partition.acked.source - before)
+
+
+class _NobodyListens:
+    """A watched partition never does anything by itself."""
+
+    def changed(self, partition: MirrorPartition) -> None:
+        """Nothing to checkpoint."""
+
+    def has_work(self, partition: MirrorPartition) -> None:
+        """Nothing to send."""
+
+    def holds(self, partition: MirrorPartition, delta: int) -> None:
+        """Nothing to account for."""
+
+    def released(self, partition: MirrorPartition) -> None:
+        """Nothing to fetch."""
+
+    def needs_resync(self, partition: MirrorPartition, sequence_refused: bool) -> None:
+        """Nothing to look up."""
+
+    def out_of_range(self, partition: MirrorPartition) -> None:
+        """Nothing to explain."""
+
+    def stranger_wrote(self, partition: MirrorPartition, expected: int, actual: int) -> None:
+        """Nothing to warn of."""

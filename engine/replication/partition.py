@@ -1,0 +1,354 @@
+"""One partition of a flow: where it stands, what is queued and in flight, and why it stopped.
+
+What was acknowledged (source, target, sequence) is the truth that checkpoints hold; everything
+beyond it can be fetched again. So every failure is handled in one way: drop what is held, go back
+to what was acknowledged, look at the target (`resync`), go on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.api.snapshots import PartitionState, Reason, Trend
+from engine.kafka import batch as b
+from engine.kafka import codes
+from engine.kafka.codes import Code
+from engine.kafka.fetch import PartitionData, TopicPartition
+from engine.replication.lag import LagClock, Rate, TrendMeter
+from engine.replication.offset_map import OffsetMap
+from engine.replication.pump import AlreadyThere, Append, DivergedError, Pump, UnsupportedBatchError
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the target acknowledged: next source offset, next target offset, next sequence."""
+
+    source: int
+    target: int
+    sequence: int
+    newest_ms: int = 0  # timestamp of the newest mirrored record
+
+
+class Listener(Protocol):
+    """What a partition tells its flow."""
+
+    def changed(self, partition: MirrorPartition) -> None:
+        """Progress or state changed: to be checkpointed and shown."""
+
+    def has_work(self, partition: MirrorPartition) -> None:
+        """An append was queued."""
+
+    def holds(self, partition: MirrorPartition, delta: int) -> None:
+        """The bytes it holds changed."""
+
+    def released(self, partition: MirrorPartition) -> None:
+        """An append was acknowledged: fetching may go on."""
+
+    def needs_resync(self, partition: MirrorPartition, sequence_refused: bool) -> None:
+        """Nothing is in flight any more after a failure: look at the target, then go on."""
+
+    def out_of_range(self, partition: MirrorPartition) -> None:
+        """The source refused the offset: find out what it has, and stop with that as the reason."""
+
+    def stranger_wrote(self, partition: MirrorPartition, expected: int, actual: int) -> None:
+        """The target partition has records between ours that we did not write."""
+
+
+class MirrorPartition:
+    """A source partition and its mirror."""
+
+    def __init__(self, key: TopicPartition, target_topic: str, listener: Listener) -> None:
+        self.key = key
+        self.topic, self.partition = key
+        self.target_topic = target_topic
+        self._listener = listener
+        self.state = PartitionState.STARTING
+        self.reason: Reason | None = None
+        self.acked = Progress(0, 0, 0)
+        self.offset_map = OffsetMap()
+        self.positioned = False  # acked holds a checkpoint's or a start policy's position
+        self.source_leader = -1
+        self.target_leader = -1
+        self.source_end: int | None = None
+        self.observed_at = 0.0
+        self.held = 0  # bytes queued or in flight
+        self.records_total = 0
+        self.bytes_total = 0
+        self.rate = Rate()
+        self.trend_meter = TrendMeter()
+        self.trend = Trend.UNKNOWN
+        self.lag_clock = LagClock()
+        self.queue: deque[Append] = deque()
+        self._in_flight: deque[Append] = deque()
+        self._pump: Pump | None = None
+        self._failed: tuple[str, bool] | None = None  # (why, a sequence was refused)
+
+    @property
+    def target_key(self) -> TopicPartition:
+        """Topic and partition on the target."""
+        return self.target_topic, self.partition
+
+    @property
+    def position(self) -> int:
+        """Next source offset to fetch."""
+        return self._pump.position if self._pump else self.acked.source
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is queued or in flight."""
+        return not self.queue and not self._in_flight
+
+    # life
+
+    def begin(
+        self, producer: tuple[int, int], there: AlreadyThere | None, merge_limit: int
+    ) -> None:
+        """Start from what was acknowledged; `there` is what the target holds beyond it."""
+        self._pump = Pump(producer, self.acked.source, self.acked.sequence)
+        self._pump.merge_limit = merge_limit
+        self._pump.already_there = there if there and there.remaining else None
+        self._failed = None
+        self.set_state(PartitionState.RUNNING)
+
+    def stop(self, text: str, next_step: str) -> None:
+        """Stop this partition alone, until an operator retries it."""
+        self._drop_all()
+        self._pump = None
+        self.set_state(
+            PartitionState.STOPPED, Reason(text, next_step, time.time(), retriable=False)
+        )
+
+    def wait(self, text: str, next_step: str = "") -> None:
+        """Wait for something that goes away by itself."""
+        if self.state == PartitionState.STOPPED:
+            return
+        self._drop_all()
+        self._pump = None
+        since = self.reason.since if self.reason and self.reason.text == text else time.time()
+        self.set_state(PartitionState.WAITING, Reason(text, next_step, since))
+
+    def halt(self, state: PartitionState) -> None:
+        """Let go of everything: the flow pauses, stands by or ends."""
+        self._drop_all()
+        self._pump = None
+        if self.state != PartitionState.STOPPED:
+            self.set_state(state)
+
+    def set_state(self, state: PartitionState, reason: Reason | None = None) -> None:
+        """Change state and tell."""
+        if (state, reason) != (self.state, self.reason):
+            self.state, self.reason = state, reason
+            self._listener.changed(self)
+
+    def _drop_all(self) -> None:
+        self.queue.clear()
+        self._in_flight.clear()
+        self._hold(-self.held)
+
+    def _hold(self, delta: int) -> None:
+        if delta:
+            self.held += delta
+            self._listener.holds(self, delta)
+
+    # from the source
+
+    def wants_data(self, share: int) -> bool:
+        """Whether to fetch; `share` is how many bytes this partition may hold."""
+        return self._pump is not None and self._failed is None and self.held < share
+
+    @property
+    def soon_wanted(self) -> bool:
+        """Whether it will want data soon by itself: it starts, or holds its share at the moment."""
+        return self.state in (PartitionState.STARTING, PartitionState.RUNNING)
+
+    def out_of_range(self) -> None:
+        """The source does not have the offset that comes next."""
+        self.wait(f"the source does not have offset {self.position}")
+        self._listener.out_of_range(self)
+
+    def observe(self, data: PartitionData, *, committed: bool, now: float) -> None:
+        """Note the source's end."""
+        end = data.last_stable_offset if committed else data.high_watermark
+        self.observe_end(end if end >= 0 else data.high_watermark, now)
+
+    def observe_end(self, end: int, now: float) -> None:
+        """Note the source's end and when it was seen."""
+        self.observed_at = now
+        if end != self.source_end:
+            self.source_end = end
+            if self.positioned:
+                self.lag_clock.observe(end, self.acked.source, now)
+
+    def take(self, view: memoryview, data: PartitionData, *, committed: bool) -> None:
+        """Pump a fetched record set into the queue."""
+        pump = self._pump
+        if pump is None or self._failed is not None:
+            return
+        before = pump.position
+        try:
+            appends = pump.take(view, data, committed=committed)
+        except b.CorruptBatchError as error:
+            self.stop(
+                f"corrupt data from the source: {error}", "Check the source broker's log and disk"
+            )
+            return
+        except UnsupportedBatchError as error:
+            self.stop(
+                f"{error}, which ccr does not mirror yet", "Leave the topic out, or rewrite it"
+            )
+            return
+        except DivergedError as error:
+            self.stop(
+                f"the mirror diverged: {error}", f"Compare {self.target_topic} with the source"
+            )
+            return
+        if pump.matched:
+            self._take_matched(pump)
+        if appends:
+            self._hold(sum(len(append.payload) for append in appends))
+            self.queue.extend(appends)
+            self._listener.has_work(self)
+        if pump.position != before:
+            self._passed(pump.position)
+
+    def _take_matched(self, pump: Pump) -> None:
+        for source, target, count in pump.matched:
+            self.offset_map.append(source, target, count)
+            self.acked.source = source + count
+            self.acked.target = target + count
+            self.acked.sequence = b.add_sequence(self.acked.sequence, count)
+        pump.matched.clear()
+        self._listener.changed(self)
+
+    def _passed(self, position: int) -> None:
+        """Remember that everything before `position` is dealt with once the last append is."""
+        newest = self.queue[-1] if self.queue else self._in_flight[-1] if self._in_flight else None
+        if newest is not None:
+            newest.next_source = position
+        else:
+            self.acked.source = position
+            self._listener.changed(self)
+
+    # to the target
+
+    def next_append(self) -> Append:
+        """Move the next append from the queue into flight."""
+        append = self.queue.popleft()
+        self._in_flight.append(append)
+        return append
+
+    def appended(self, append: Append, base_offset: int) -> None:
+        """Take in an acknowledgement."""
+        if not self._in_flight or self._in_flight[0] is not append:
+            return  # of a time before this partition began anew
+        if self._failed is not None or base_offset < 0:
+            self._settle(append, "the target answered without an offset", sequence_refused=False)
+            return
+        self._in_flight.popleft()
+        self._hold(-len(append.payload))
+        acked = self.acked
+        if base_offset != acked.target:
+            if base_offset < acked.target:
+                why = f"the target appended at {base_offset}, before {acked.target}"
+                self.stop(
+                    f"the target partition was truncated: {why}",
+                    "Compare it with the source, then ccr retry",
+                )
+                return
+            self._listener.stranger_wrote(self, acked.target, base_offset)
+        target = base_offset
+        for source, count in append.pieces:
+            self.offset_map.append(source, target, count)
+            target += count
+        acked.source = append.next_source
+        acked.target = target
+        acked.sequence = b.add_sequence(acked.sequence, append.count)
+        acked.newest_ms = append.max_timestamp
+        self.records_total += append.count
+        self.bytes_total += len(append.payload)
+        self._listener.changed(self)
+        self._listener.released(self)
+
+    def refused(self, append: Append, error: int, message: str) -> None:
+        """Take in a refusal: look at the target again, wait, or stop."""
+        if append not in self._in_flight:
+            return
+        words = f"{codes.name(error)}: {message}" if message else codes.name(error)
+        if error in codes.SEQUENCE:
+            self._settle(
+                append, f"the target refused our sequence ({words})", sequence_refused=True
+            )
+        elif error in codes.RETRIABLE:
+            self._settle(append, f"the target answered {words}", sequence_refused=False)
+        elif self._failed is not None:
+            self._settle(append, words, sequence_refused=False)
+        else:
+            first = append.pieces[0][0]
+            self.stop(
+                f"the target refused the batch at source offset {first}: {words}", _remedy(error)
+            )
+
+    def lost(self, append: Append, why: str) -> None:
+        """The connection ended: whether the append was carried out is not known."""
+        if append in self._in_flight:
+            self._settle(append, why, sequence_refused=False)
+
+    def _settle(self, append: Append, why: str, *, sequence_refused: bool) -> None:
+        self._in_flight.remove(append)
+        self._hold(-len(append.payload))
+        if self._failed is None:
+            self._failed = (why, sequence_refused)
+            self._hold(-sum(len(queued.payload) for queued in self.queue))
+            self.queue.clear()
+        if not self._in_flight:
+            why, refused = self._failed
+            self.wait(why)
+            self._listener.needs_resync(self, refused)
+
+    # for the screen
+
+    def tick(self, now: float, elapsed: float) -> None:
+        """Bring rates and trend up to date, once a second."""
+        before = self.rate.records_per_second
+        records = self.records_total
+        self.rate.tick(records, self.bytes_total, elapsed)
+        if self.source_end is not None and self.positioned:
+            self.lag_clock.observe(self.source_end, self.acked.source, now)
+            moved = self.rate.records_per_second > 0 or before > 0
+            self.trend = self.trend_meter.tick(self.lag_records or 0, moved)
+
+    @property
+    def lag_records(self) -> int | None:
+        """Source offsets not mirrored yet; None while unknown."""
+        if self.source_end is None or not self.positioned:
+            return None
+        return max(0, self.source_end - self.acked.source)
+
+    def lag_seconds(self, now: float) -> float | None:
+        """Age of the oldest record not mirrored yet."""
+        if self.source_end is None or not self.positioned:
+            return None
+        return self.lag_clock.seconds(self.source_end, self.acked.source, now, self.acked.newest_ms)
+
+
+PartitionCallback = Callable[[MirrorPartition], None]
+
+
+def _remedy(error: int) -> str:
+    match error:
+        case Code.MESSAGE_TOO_LARGE:
+            return "Raise max.message.bytes of the mirror topic, then ccr retry"
+        case Code.TOPIC_AUTHORIZATION_FAILED:
+            return "Grant WRITE on the mirror topic, then ccr retry"
+        case Code.INVALID_TIMESTAMP:
+            return "Widen message.timestamp.before.max.ms or after.max.ms of the mirror topic, then ccr retry"
+        case Code.INVALID_RECORD:
+            return "A compacted mirror topic takes no records without a key; change its cleanup.policy, then ccr retry"
+        case Code.UNSUPPORTED_COMPRESSION_TYPE:
+            return "Set compression.type of the mirror topic to producer, then ccr retry"
+        case _:
+            return "Remove the cause on the target, then ccr retry"

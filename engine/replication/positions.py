@@ -1,0 +1,96 @@
+"""Where each partition begins: its checkpoint, or the flow's start policy."""
+
+from __future__ import annotations
+
+from engine.api.snapshots import PartitionState
+from engine.config.model import FlowConfig, StartAt, StartOffset, StartTimestamp
+from engine.kafka import fetch
+from engine.kafka.cluster import EARLIEST, LATEST, Cluster
+from engine.kafka.fetch import TopicPartition
+from engine.kafka.metadata import ClusterMetadata
+from engine.replication.partition import MirrorPartition, Progress
+from engine.replication.state_records import FlowRecord
+
+
+def load_checkpoint(partition: MirrorPartition, record: FlowRecord) -> bool:
+    """Take a partition's position and map from the state topic; return whether it was there."""
+    checkpoint = record.checkpoints.get(partition.key)
+    if checkpoint is None:
+        return False
+    progress = checkpoint.progress
+    partition.acked = Progress(
+        progress.source, progress.target, progress.sequence, progress.newest_ms
+    )
+    partition.offset_map = record.offset_map(partition.key)
+    partition.positioned = True
+    if checkpoint.stopped is not None:
+        partition.set_state(PartitionState.STOPPED, checkpoint.stopped)
+    return True
+
+
+class StartPolicy:
+    """Looks up where partitions begin that were never mirrored before."""
+
+    def __init__(self, config: FlowConfig, source: Cluster, target: Cluster) -> None:
+        self._start = config.start
+        self._isolation = (
+            fetch.READ_COMMITTED if config.isolation == "read_committed" else fetch.READ_UNCOMMITTED
+        )
+        self._source = source
+        self._target = target
+
+    async def place(
+        self,
+        partitions: list[MirrorPartition],
+        source: ClusterMetadata,
+        target: ClusterMetadata,
+        *,
+        first_time: bool,
+    ) -> list[MirrorPartition]:
+        """Position partitions; return those that could be (the others have no leader just now).
+
+        `first_time` is the flow's very first look: only then does `latest` mean the source's end.
+        A partition that appears later is new, and begins at its beginning, or its first records
+        would be lost.
+        """
+        keys = [partition.key for partition in partitions]
+        low = await self._source.list_offsets(dict.fromkeys(keys, EARLIEST), source)
+        high = await self._source.list_offsets(
+            dict.fromkeys(keys, LATEST), source, isolation=self._isolation
+        )
+        begin = await self._begin(keys, source, low, high, first_time=first_time)
+        ends = await self._target.list_offsets(
+            dict.fromkeys((partition.target_key for partition in partitions), LATEST), target
+        )
+        placed = []
+        for partition in partitions:
+            start, end = begin.get(partition.key), ends.get(partition.target_key)
+            if start is None or end is None:
+                continue
+            partition.acked = Progress(start, end, 0)
+            partition.positioned = True
+            placed.append(partition)
+        return placed
+
+    async def _begin(
+        self,
+        keys: list[TopicPartition],
+        source: ClusterMetadata,
+        low: dict[TopicPartition, int],
+        high: dict[TopicPartition, int],
+        *,
+        first_time: bool,
+    ) -> dict[TopicPartition, int]:
+        match self._start:
+            case StartOffset(offset=offset):
+                return {key: min(max(offset, low[key]), high[key]) for key in low.keys() & high}
+            case StartTimestamp(timestamp=timestamp):
+                wanted = dict.fromkeys(keys, int(timestamp.timestamp() * 1000))
+                found = await self._source.list_offsets(wanted, source)
+                return {
+                    key: found[key] if found[key] >= 0 else high[key] for key in found.keys() & high
+                }
+            case StartAt.LATEST if first_time:
+                return high
+            case _:
+                return low

@@ -1,0 +1,228 @@
+"""The pump: fetched record sets in, batches ready to be appended to the target out.
+
+For each source batch the cheapest way that is right (design, section 3): stamp the header in place,
+merge a run of tiny ones, write it again densely, or leave it out (transaction markers, aborted
+data). The pump numbers what it puts out; it knows nothing of connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from engine.kafka import batch as b
+from engine.kafka import records as r
+from engine.kafka.fetch import Aborted, PartitionData
+from engine.replication.merge import NEVER, Merged
+
+MERGE_LIMIT_BYTES = 256 * 1024
+_REWRITE = b.TIMESTAMP_LOG_APPEND | b.DELETE_HORIZON
+
+
+class UnsupportedBatchError(ValueError):
+    """A batch that this version cannot mirror; the partition stops rather than lose it."""
+
+
+class DivergedError(ValueError):
+    """What the target holds after the checkpoint is not what the source has there."""
+
+
+@dataclass(slots=True, eq=False)
+class Append:
+    """One batch on its way to the target."""
+
+    payload: memoryview | bytearray
+    count: int
+    sequence: int
+    pieces: Sequence[Sequence[int]]  # [first source offset, records], in order
+    next_source: int  # where to go on once this is acknowledged
+    max_timestamp: int  # ms
+
+
+@dataclass(slots=True)
+class AlreadyThere:
+    """Records the target holds beyond the checkpoint: to be counted, not sent (design, section 4).
+
+    `ranges` are [target offset, records] in the order of our sequence numbers.
+    """
+
+    ranges: list[list[int]] = field(default_factory=list)
+    last: r.RawRecord | None = None  # the newest of them, for comparison by content
+    compare_timestamps: bool = True
+
+    @property
+    def remaining(self) -> int:
+        """Records still to be matched with the source."""
+        return sum(count for _, count in self.ranges)
+
+
+class Pump:
+    """One partition's. `position` is the next source offset, `sequence` the next number."""
+
+    __slots__ = ("already_there", "matched", "merge_limit", "position", "producer", "sequence")
+
+    def __init__(self, producer: tuple[int, int], position: int, sequence: int) -> None:
+        self.producer = producer  # id, epoch
+        self.position = position
+        self.sequence = sequence
+        self.merge_limit = MERGE_LIMIT_BYTES
+        self.already_there: AlreadyThere | None = None
+        self.matched: list[tuple[int, int, int]] = []  # runs found to be on the target already
+
+    def take(self, view: memoryview, data: PartitionData, *, committed: bool) -> list[Append]:
+        """Turn the record set `view[data.start:data.end]` into appends and move on behind it.
+
+        `committed` leaves out aborted transactions. Raises CorruptBatchError, UnsupportedBatchError
+        or DivergedError, and then has not moved past the offending batch.
+        """
+        out: list[Append] = []
+        filter_ = _AbortedFilter(data.aborted if committed else ())
+        excluded = NEVER | (b.TRANSACTIONAL if data.aborted else 0)
+        at, end = data.start, data.end
+        while at + b.HEADER_SIZE <= end:
+            if self.already_there is None:
+                merged = Merged()
+                at_next, position = merged.absorb(
+                    view, at, end, self.position, excluded, self.merge_limit
+                )
+                if merged.batches > 1:
+                    out.append(self._merged(merged, position))
+                    at = at_next
+                    continue
+            header = r.read_header(view, at)
+            if at + header.size > end:
+                break  # the broker cut the last batch off; it comes whole with the next fetch
+            self._take_one(view[at : at + header.size], header, filter_, out)
+            at += header.size
+        return out
+
+    def _merged(self, merged: Merged, position: int) -> Append:
+        sequence = self._number(merged.count)
+        self.position = position
+        return Append(
+            merged.finish((*self.producer, sequence)),
+            merged.count,
+            sequence,
+            merged.pieces,
+            position,
+            merged.max_timestamp,
+        )
+
+    def _number(self, count: int) -> int:
+        sequence = self.sequence
+        self.sequence = b.add_sequence(sequence, count)
+        return sequence
+
+    def _take_one(
+        self, view: memoryview, header: r.Batch, filter_: _AbortedFilter, out: list[Append]
+    ) -> None:
+        if header.magic != 2:
+            raise UnsupportedBatchError(
+                f"the batch at offset {header.base_offset} has message format {header.magic}"
+            )
+        b.check_crc(view, 0, header.size, header.crc)
+        next_offset = header.next_offset
+        if next_offset <= self.position:
+            return
+        if filter_.drops(header) or header.record_count == 0:
+            self.position = next_offset
+            return
+        if self.already_there is not None or self._needs_rewrite(header):
+            self._rewrite(view, header, out)
+        else:
+            sequence = self._number(header.record_count)
+            b.stamp(view, header.codec, *self.producer, sequence)
+            pieces = ((header.base_offset, header.record_count),)
+            out.append(
+                Append(
+                    view, header.record_count, sequence, pieces, next_offset, header.max_timestamp
+                )
+            )
+        self.position = next_offset
+
+    def _needs_rewrite(self, header: r.Batch) -> bool:
+        holes = header.last_offset_delta != header.record_count - 1
+        return bool(holes or header.base_offset < self.position or header.attributes & _REWRITE)
+
+    def _rewrite(self, view: memoryview, header: r.Batch, out: list[Append]) -> None:
+        wanted = [record for record in r.decode(view) if record.offset >= self.position]
+        if self.already_there is not None:
+            wanted = self._match(self.already_there, wanted)
+        if not wanted:
+            return
+        sequence = self._number(len(wanted))
+        payload = r.encode(wanted, header.codec, (*self.producer, sequence))
+        timestamp = max(record.timestamp for record in wanted)
+        out.append(
+            Append(payload, len(wanted), sequence, _pieces(wanted), header.next_offset, timestamp)
+        )
+
+    def _match(self, there: AlreadyThere, wanted: list[r.RawRecord]) -> list[r.RawRecord]:
+        """Pair records with those already on the target; return the rest."""
+        used = 0
+        while there.ranges and used < len(wanted):
+            target, count = there.ranges[0]
+            take = min(count, len(wanted) - used)
+            for offset, number in _pieces(wanted[used : used + take]):
+                self.matched.append((offset, target, number))
+                target += number
+            used += take
+            if take == count:
+                there.ranges.pop(0)
+            else:
+                there.ranges[0] = [target, count - take]
+        self._number(used)
+        if not there.ranges:
+            if used:
+                _compare(there, wanted[used - 1])
+            self.already_there = None
+        return wanted[used:]
+
+
+def _compare(there: AlreadyThere, source: r.RawRecord) -> None:
+    mirrored = there.last
+    if mirrored is None:
+        return
+    same_time = mirrored.timestamp == source.timestamp or not there.compare_timestamps
+    if mirrored.body != source.body or not same_time:
+        raise DivergedError(
+            f"the target's last record, at offset {mirrored.offset}, differs from the source's at "
+            f"offset {source.offset}, which should be the same one"
+        )
+
+
+def _pieces(records: Sequence[r.RawRecord]) -> list[list[int]]:
+    pieces: list[list[int]] = []
+    for record in records:
+        if pieces and pieces[-1][0] + pieces[-1][1] == record.offset:
+            pieces[-1][1] += 1
+        else:
+            pieces.append([record.offset, 1])
+    return pieces
+
+
+class _AbortedFilter:
+    """Leaves out transaction markers, and the data of aborted transactions.
+
+    As consumers do it: an aborted transaction begins at its first offset and ends at its producer's
+    next marker (`CompletedFetch.java`).
+    """
+
+    __slots__ = ("_active", "_waiting")
+
+    def __init__(self, aborted: Sequence[Aborted]) -> None:
+        self._waiting = sorted(aborted, reverse=True)
+        self._active: set[int] = set()
+
+    def drops(self, header: r.Batch) -> bool:
+        """Whether the batch is not for the target."""
+        while self._waiting and self._waiting[-1].first_offset < header.next_offset:
+            self._active.add(self._waiting.pop().producer_id)
+        if header.is_control:
+            self._active.discard(header.producer_id)
+            return True
+        return bool(
+            self._active
+            and header.attributes & b.TRANSACTIONAL
+            and header.producer_id in self._active
+        )

@@ -1,0 +1,155 @@
+"""Finding out what the target really holds of us: after a start, a lost connection, a refusal.
+
+The checkpoint (or the last acknowledgement) says: the next of our records has sequence Q and would
+stand at target offset T. The broker says (KIP-664) which sequence it holds last for our producer
+id, so exactly how many records went in after Q; the batch headers from T on say where. Where the
+broker holds no state for us any more, the headers alone are counted. See design, section 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.kafka import batch as b
+from engine.kafka import records as r
+from engine.kafka.cluster import LATEST, Cluster
+from engine.kafka.connection import DataConnection
+from engine.kafka.describe_producers import ProducerState
+from engine.kafka.fetch import TopicPartition
+from engine.kafka.metadata import NO_LEADER, ClusterMetadata
+from engine.replication.partition import MirrorPartition
+from engine.replication.pump import AlreadyThere
+from engine.replication.tail import read_range
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """It cannot be known now; to be tried again."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The target lacks records that it had acknowledged."""
+
+    why: str
+
+
+Outcome = AlreadyThere | NotYet | Lost
+
+
+class Resync:
+    """Looks at the target for many partitions at once."""
+
+    def __init__(self, cluster: Cluster, metadata: ClusterMetadata, producer_id: int) -> None:
+        self._cluster = cluster
+        self._metadata = metadata
+        self._producer_id = producer_id
+        self._connections: dict[int, DataConnection] = {}
+
+    async def run(self, partitions: list[MirrorPartition]) -> dict[MirrorPartition, Outcome]:
+        """Return what each partition's target holds beyond what was acknowledged.
+
+        Raises ConnectError and ConnectionLostError; then nothing is known about any of them.
+        """
+        keys = {partition.target_key for partition in partitions}
+        producers = await self._cluster.describe_producers(keys, self._metadata)
+        # Asked after the producers: an append in between is then seen as "more to count", never missed.
+        ends = await self._cluster.list_offsets(dict.fromkeys(keys, LATEST), self._metadata)
+        try:
+            return {
+                partition: await self._one(
+                    partition, producers.get(partition.target_key), ends.get(partition.target_key)
+                )
+                for partition in partitions
+            }
+        finally:
+            for connection in self._connections.values():
+                connection.abort("done")
+
+    async def _one(
+        self, partition: MirrorPartition, held: dict[int, ProducerState] | None, end: int | None
+    ) -> Outcome:
+        if held is None or end is None:
+            return NotYet(f"no leader answers for {partition.target_topic}/{partition.partition}")
+        acked = partition.acked
+        ours = held.get(self._producer_id)
+        if end < acked.target:
+            return Lost(
+                f"{partition.target_topic} ends at offset {end}, but was acknowledged up to "
+                f"{acked.target} (deleted and created anew, or an unclean leader election)"
+            )
+        if ours is None:
+            return await self._count(partition, end)
+        count = b.sequence_distance(acked.sequence, b.add_sequence(ours.last_sequence, 1))
+        if count < 0:
+            return Lost(
+                f"the broker holds our sequence {ours.last_sequence}, but acknowledged up to "
+                f"{acked.sequence - 1}: it lost the last {-count} records"
+            )
+        if count == 0:
+            return AlreadyThere()
+        return await self._locate(partition, count)
+
+    async def _count(self, partition: MirrorPartition, end: int) -> Outcome:
+        """The broker has no producer state of us: count our batches up to the end."""
+        there = AlreadyThere()
+        last = None
+        connection = await self._connection(partition.target_key)
+        async for header, view in read_range(
+            connection, partition.target_key, partition.acked.target, end
+        ):
+            if header.producer_id == self._producer_id:
+                there.ranges.append([header.base_offset, header.last_offset_delta + 1])
+                last = header, view
+        _remember_last(there, last)
+        return there
+
+    async def _locate(self, partition: MirrorPartition, count: int) -> Outcome:
+        """Find where the `count` records after the acknowledged ones stand."""
+        there = AlreadyThere()
+        expected = partition.acked.sequence
+        missing = count
+        last = None
+        connection = await self._connection(partition.target_key)
+        async for header, view in read_range(
+            connection, partition.target_key, partition.acked.target, 2**62
+        ):
+            if header.producer_id != self._producer_id:
+                continue
+            if b.sequence_distance(expected, header.base_sequence) < 0:
+                continue
+            number = min(header.last_offset_delta + 1, missing)
+            if header.base_sequence != expected:
+                return Lost(
+                    f"{partition.target_topic} lacks our sequences {expected} to "
+                    f"{header.base_sequence - 1} before offset {header.base_offset}"
+                )
+            there.ranges.append([header.base_offset, number])
+            last = header, view
+            expected = b.add_sequence(expected, number)
+            missing -= number
+            if not missing:
+                _remember_last(there, last)
+                return there
+        # Appended, but above the high watermark: the other replicas have not caught up yet.
+        return NotYet(f"{missing} of our records on the target are not committed there yet")
+
+    async def _connection(self, key: TopicPartition) -> DataConnection:
+        node = self._metadata.leader(*key)
+        if node == NO_LEADER or node not in self._connections:
+            self._connections[node] = await self._cluster.data_connection(node)
+        return self._connections[node]
+
+
+def _remember_last(there: AlreadyThere, last: tuple[r.Batch, memoryview] | None) -> None:
+    """Keep the newest record for comparison, unless compaction removed it."""
+    if last is None:
+        return
+    header, view = last
+    target, number = there.ranges[-1]
+    there.compare_timestamps = not header.attributes & b.TIMESTAMP_LOG_APPEND
+    there.last = next(
+        (record for record in r.decode(view) if record.offset == target + number - 1), None
+    )

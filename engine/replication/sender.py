@@ -1,0 +1,159 @@
+"""The sender: one data connection to one target broker, up to five appends of a partition unanswered.
+
+A partition always uses the same connection, so its batches arrive in order; a broker remembers the
+last five batches of a producer and partition, so no more may be unanswered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from collections.abc import Callable
+
+from engine.errors import CcrError, ConnectError
+from engine.kafka import produce
+from engine.kafka.codes import Code
+from engine.kafka.cluster import Cluster
+from engine.kafka.connection import ConnectionLostError, DataConnection
+from engine.replication.backoff import Backoff
+from engine.replication.partition import MirrorPartition
+from engine.replication.pump import Append
+
+log = logging.getLogger(__name__)
+
+MAX_IN_FLIGHT = 5
+REQUEST_BYTES = 4 * 1024 * 1024
+BROKER_TIMEOUT_MS = 20_000
+ANSWER_TIMEOUT_S = 30.0
+
+Sent = list[tuple[MirrorPartition, Append]]
+
+
+class Sender:
+    """Appends the batches of its partitions to one broker."""
+
+    def __init__(self, cluster: Cluster, node: int, leader_moved: Callable[[], None]) -> None:
+        self._cluster = cluster
+        self.node = node
+        self._leader_moved = leader_moved
+        self._ready: dict[MirrorPartition, None] = {}
+        self._wake = asyncio.Event()
+        self._in_flight = 0
+        self.held = 0  # bytes its partitions hold
+        self.trouble: CcrError | None = None
+
+    def enqueue(self, partition: MirrorPartition) -> None:
+        """Take note that a partition has something to send."""
+        self._ready[partition] = None
+        self._wake.set()
+
+    def forget(self, partition: MirrorPartition) -> None:
+        """A partition moved elsewhere."""
+        self._ready.pop(partition, None)
+
+    async def run(self) -> None:
+        """Send until cancelled; connects again by itself."""
+        backoff = Backoff()
+        while True:
+            connection = None
+            try:
+                connection = await self._cluster.data_connection(self.node)
+                self.trouble = None
+                backoff.reset()
+                await self._send_all(connection)
+            except ConnectError as error:
+                self._give_back(error)
+            except ConnectionLostError as error:
+                self._give_back(ConnectError("sending to cluster", self._cluster.name, str(error)))
+            finally:
+                if connection is not None:
+                    connection.abort("closed by ccr")
+            await backoff.sleep()
+
+    def _give_back(self, error: CcrError) -> None:
+        self.trouble = error
+        self._leader_moved()
+        ready, self._ready = list(self._ready), {}
+        for partition in ready:
+            while partition.queue:
+                partition.lost(partition.next_append(), str(error))
+
+    async def _send_all(self, connection: DataConnection) -> None:
+        version = next((v for v in produce.VERSIONS if connection.supports(produce.API_KEY, v)), 7)
+        self._in_flight = 0
+        connection.closed.add_done_callback(lambda _: self._wake.set())
+        while True:
+            while not self._ready or self._in_flight >= MAX_IN_FLIGHT:
+                self._wake.clear()
+                await self._wake.wait()
+                if connection.closed.done():
+                    raise ConnectionLostError(f"{connection.address}: {connection.why_closed()}")
+            await connection.writable()
+            sent = self._collect()
+            if sent:
+                self._send(connection, version, sent)
+
+    def _collect(self) -> Sent:
+        sent: Sent = []
+        size = 0
+        again = []
+        while self._ready and size < REQUEST_BYTES:
+            partition = next(iter(self._ready))
+            del self._ready[partition]
+            if not partition.queue:
+                continue
+            append = partition.next_append()
+            sent.append((partition, append))
+            size += len(append.payload)
+            if partition.queue:
+                again.append(partition)
+        self._ready.update(dict.fromkeys(again))
+        return sent
+
+    def _send(self, connection: DataConnection, version: int, sent: Sent) -> None:
+        body = produce.request_body(
+            [(p.target_topic, p.partition, append.payload) for p, append in sent],
+            timeout_ms=BROKER_TIMEOUT_MS,
+        )
+        self._in_flight += 1
+        future = connection.send(produce.API_KEY, version, body, ANSWER_TIMEOUT_S)
+        future.add_done_callback(lambda answer: self._answered(connection, version, sent, answer))
+
+    def _answered(
+        self,
+        connection: DataConnection,
+        version: int,
+        sent: Sent,
+        answer: asyncio.Future[memoryview],
+    ) -> None:
+        self._in_flight -= 1
+        self._wake.set()
+        if answer.cancelled():
+            return
+        failure = answer.exception()
+        if failure is not None:
+            for partition, append in sent:
+                partition.lost(append, str(failure))
+            return
+        try:
+            results = {
+                (result.topic, result.partition): result
+                for result in produce.parse_response(answer.result(), version)
+            }
+        except (struct.error, IndexError, UnicodeDecodeError) as error:
+            connection.abort(f"the answer to Produce makes no sense: {error}")
+            results = {}
+        self._deliver(sent, results)
+
+    def _deliver(self, sent: Sent, results: dict[tuple[str, int], produce.Appended]) -> None:
+        for partition, append in sent:
+            result = results.get(partition.target_key)
+            if result is None:
+                partition.lost(append, "the target did not answer for this partition")
+            elif result.error == Code.NONE:
+                partition.appended(append, result.base_offset)
+            else:
+                if result.error in (Code.NOT_LEADER_OR_FOLLOWER, Code.UNKNOWN_TOPIC_OR_PARTITION):
+                    self._leader_moved()
+                partition.refused(append, result.error, result.message)

@@ -1,0 +1,323 @@
+"""The flow's state topic: read it, and append to it as a compare-and-swap.
+
+Appends carry the flow's own producer id and the next sequence, so the broker takes one only from an
+engine that has read everything before it: claims, heartbeats and checkpoints of an engine that was
+superseded are refused, whatever it believes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+
+from engine.errors import CcrError, KafkaError
+from engine.identity import EngineIdentity
+from engine.kafka import batch as b
+from engine.kafka import codes, produce
+from engine.kafka import records as r
+from engine.kafka.cluster import EARLIEST, Cluster
+from engine.kafka.codes import Code
+from engine.kafka.connection import ConnectionLostError, DataConnection
+from engine.kafka.metadata import NO_LEADER, ClusterMetadata
+from engine.kafka.topics import NewTopic, create_topics
+from engine.replication.backoff import Backoff
+from engine.replication.state_records import (
+    Entry,
+    FlowRecord,
+    Identity,
+    OwnerRecord,
+    decode_value,
+    encode_value,
+    identity_entry,
+    owner_entry,
+    state_topic,
+)
+from engine.replication.tail import read_once
+
+TOPIC_CONFIGS = {
+    "cleanup.policy": "compact",
+    "message.timestamp.type": "LogAppendTime",
+    "segment.bytes": str(16 * 1024 * 1024),
+    "min.cleanable.dirty.ratio": "0.1",
+}
+REPLICATION_FACTOR = 3
+APPEND_BYTES = 512 * 1024
+TRIES = 8
+CREATE_WAIT_S = 20.0
+
+
+class SupersededError(CcrError):
+    """Another engine claimed the flow."""
+
+    def __init__(self, flow: str, owner: OwnerRecord | None) -> None:
+        who = f"engine {owner.engine_id} on {owner.host}" if owner else "another engine"
+        super().__init__("running flow", flow, f"{who} took it over", "This engine stands by")
+        self.owner = owner
+
+
+class StateLog:
+    """One flow's state topic on its target cluster."""
+
+    def __init__(self, flow: str, cluster: Cluster, me: EngineIdentity) -> None:
+        self.flow = flow
+        self.topic = state_topic(flow)
+        self.record = FlowRecord()
+        self.generation = 0  # of our own claim; 0 while we hold none
+        self.changed_at = 0.0  # monotonic time at which the log was last seen to grow
+        self._cluster = cluster
+        self._me = me
+        self._metadata: ClusterMetadata | None = None
+        self._connection: DataConnection | None = None
+        self._offset = 0
+        self._sequence = 0
+        self._lock = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.abort("closed by ccr")
+            self._connection = None
+
+    # opening
+
+    async def exists(self) -> bool:
+        """Whether the topic is there."""
+        metadata = await self._cluster.metadata([self.topic])
+        topic = metadata.topics.get(self.topic)
+        return topic is not None and topic.error == Code.NONE and bool(topic.partitions)
+
+    async def create(self) -> None:
+        """Create the topic when it is not there, and wait until it has a leader."""
+        metadata = await self._cluster.metadata([self.topic])
+        topic = metadata.topics.get(self.topic)
+        if topic is None or topic.error == Code.UNKNOWN_TOPIC_OR_PARTITION:
+            factor = min(REPLICATION_FACTOR, max(1, len(metadata.brokers)))
+            refused = await create_topics(
+                self._cluster, [NewTopic(self.topic, 1, factor, TOPIC_CONFIGS)]
+            )
+            if self.topic in refused:
+                raise refused[self.topic]
+        backoff = Backoff(0.05, 1.0)
+        deadline = time.monotonic() + CREATE_WAIT_S
+        while (await self._cluster.metadata([self.topic])).leader(self.topic, 0) == NO_LEADER:
+            if time.monotonic() > deadline:
+                raise KafkaError(
+                    "waiting for topic",
+                    self.topic,
+                    "it has no leader",
+                    "Check the target's brokers",
+                    retriable=True,
+                )
+            await backoff.sleep()
+
+    async def _connected(self) -> DataConnection:
+        if self._connection is None or self._connection.closed.done():
+            self._metadata = await self._cluster.metadata([self.topic])
+            leader = self._metadata.leader(self.topic, 0)
+            if leader == NO_LEADER:
+                raise KafkaError(
+                    "reading", self.topic, "it has no leader at the moment", retriable=True
+                )
+            self._connection = await self._cluster.data_connection(leader)
+        return self._connection
+
+    # reading
+
+    async def read(self) -> bool:
+        """Fold what was written since the last time; return whether there was anything."""
+        async with self._lock:
+            return await self._read()
+
+    async def _read(self) -> bool:
+        grew = False
+        while True:
+            connection = await self._connected()
+            try:
+                batches, high_watermark = await read_once(
+                    connection, (self.topic, 0), self._offset, wait_ms=0
+                )
+            except KafkaError:
+                await self._after_failed_read()
+                raise
+            for header, view in batches:
+                self._fold(header, view)
+            if batches:
+                grew = True
+                self.changed_at = time.monotonic()
+            elif self._offset >= high_watermark:
+                return grew
+
+    async def _after_failed_read(self) -> None:
+        """Connect anew next time; begin again if the offset is gone (compacted, or a new topic)."""
+        self._disconnect()
+        metadata = await self._cluster.metadata([self.topic])
+        starts = await self._cluster.list_offsets({(self.topic, 0): EARLIEST}, metadata)
+        start = starts.get((self.topic, 0))
+        if start is not None and start > self._offset:
+            self._offset = start
+
+    def _fold(self, header: r.Batch, view: memoryview) -> None:
+        identity = self.record.identity
+        self._offset = max(self._offset, header.next_offset)
+        if not header.is_control:
+            for record in r.decode(view):
+                key, value = r.key_and_value(record)
+                try:
+                    self.record.fold((key or b"").decode(), decode_value(value), record.timestamp)
+                except (ValueError, KeyError, TypeError) as error:
+                    raise KafkaError(
+                        "reading",
+                        f"{self.topic} at offset {record.offset}",
+                        f"it is not a record of ccr ({error})",
+                        "Something else wrote into the state topic; see docs/state.md",
+                    ) from error
+        identity = self.record.identity or identity
+        if identity is not None and header.producer_id == identity.producer_id:
+            self._sequence = b.add_sequence(header.base_sequence, header.last_offset_delta + 1)
+
+    # writing
+
+    async def establish_identity(self) -> Identity:
+        """Return the flow's producer id; obtain and record one when there is none yet.
+
+        Of two engines that do so at once, the one whose record stands first decides for both.
+        """
+        async with self._lock:
+            await self._read()
+            if self.record.identity is None:
+                mine = Identity(*await self._cluster.init_producer_id())
+                await self._produce([identity_entry(mine)], None)
+                await self._read()
+            if self.record.identity is None:
+                raise KafkaError("reading", self.topic, "its identity record cannot be read back")
+            return self.record.identity
+
+    async def claim(self) -> None:
+        """Become the owner; raises SupersededError when another engine was quicker."""
+        async with self._lock:
+            await self._read()
+            before = self.record.owner
+            self.generation = (before.generation if before else 0) + 1
+            if self.record.identity is None:
+                raise KafkaError("claiming flow", self.flow, "it has no identity yet")
+            # The identity is written again with each claim, so compaction keeps the one that counts.
+            await self._append([identity_entry(self.record.identity), self._owner_entry()])
+
+    async def append(self, entries: Iterable[Entry]) -> None:
+        """Append entries and a heartbeat; raises SupersededError when we are no longer the owner."""
+        async with self._lock:
+            await self._append([*entries, self._owner_entry()])
+
+    async def release(self, entries: Iterable[Entry]) -> None:
+        """Append the last entries and give the flow up."""
+        async with self._lock:
+            await self._append([*entries, self._owner_entry(released=True)])
+            self.generation = 0
+
+    def _owner_entry(self, *, released: bool = False) -> Entry:
+        me = self._me
+        return owner_entry(
+            OwnerRecord(me.engine_id, me.host, me.process, self.generation, released, 0.0)
+        )
+
+    async def _append(self, entries: Sequence[Entry]) -> None:
+        for part in _parts(entries):
+            await self._append_part(part)
+
+    async def _append_part(self, entries: Sequence[Entry]) -> None:
+        backoff = Backoff(0.05, 1.0)
+        for _ in range(TRIES):
+            error = await self._try(entries)
+            if error is None:
+                return
+            if error.retriable:
+                await backoff.sleep()
+            if await self._landed(entries):
+                return
+        raise error or KafkaError("writing to", self.topic, "it did not succeed")
+
+    async def _try(self, entries: Sequence[Entry]) -> KafkaError | None:
+        try:
+            await self._produce(entries, self.record.identity)
+        except ConnectionLostError as error:
+            return KafkaError("writing to", self.topic, str(error), retriable=True)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            return error
+        return None
+
+    async def _landed(self, entries: Sequence[Entry]) -> bool:
+        """After a failed append: read what is there now. Whether ours is; raises SupersededError."""
+        expected = b.add_sequence(self._sequence, len(entries))
+        before = self._sequence
+        self._disconnect()
+        await self._read()
+        owner = self.record.owner
+        if (
+            owner is not None
+            and owner.generation >= self.generation
+            and owner.engine_id != self._me.engine_id
+        ):
+            raise SupersededError(self.flow, owner)
+        if self._sequence == expected:
+            return True
+        if self._sequence == before:
+            await self._ask_sequence()
+        return False
+
+    async def _ask_sequence(self) -> None:
+        """Compaction may have hidden our last sequence: ask the broker for it."""
+        if self.record.identity is None or self._metadata is None:
+            return
+        held = await self._cluster.describe_producers([(self.topic, 0)], self._metadata)
+        ours = held.get((self.topic, 0), {}).get(self.record.identity.producer_id)
+        if ours is not None:
+            self._sequence = b.add_sequence(ours.last_sequence, 1)
+
+    async def _produce(self, entries: Sequence[Entry], identity: Identity | None) -> None:
+        connection = await self._connected()
+        now = int(time.time() * 1000)
+        rows = [
+            r.RawRecord(0, now, 0, r.body(key.encode(), encode_value(value)))
+            for key, value in entries
+        ]
+        producer = (b.NO_PRODUCER_ID, -1, -1)
+        if identity is not None:
+            producer = (identity.producer_id, identity.producer_epoch, self._sequence)
+        batch = r.encode(rows, 0, producer)
+        version = next((v for v in produce.VERSIONS if connection.supports(produce.API_KEY, v)), 7)
+        body = produce.request_body([(self.topic, 0, batch)], timeout_ms=10_000)
+        answer = produce.parse_response(
+            await connection.send(produce.API_KEY, version, body, 15.0), version
+        )[0]
+        if answer.error == Code.NONE:
+            if identity is not None:
+                self._sequence = b.add_sequence(self._sequence, len(rows))
+                self._offset = max(self._offset, answer.base_offset + len(rows))
+            return
+        self._disconnect()
+        raise KafkaError(
+            "writing to",
+            self.topic,
+            f"{codes.name(answer.error)} {answer.message}".strip(),
+            retriable=answer.error in codes.RETRIABLE or answer.error in codes.SEQUENCE,
+        )
+
+
+def _parts(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Split entries so that no batch outgrows a topic's usual max.message.bytes."""
+    parts: list[list[Entry]] = [[]]
+    size = 0
+    for entry in entries:
+        length = len(entry[0]) + len(encode_value(entry[1]) or b"") + 32
+        if parts[-1] and size + length > APPEND_BYTES:
+            parts.append([])
+            size = 0
+        parts[-1].append(entry)
+        size += length
+    return parts

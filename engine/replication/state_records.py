@@ -1,0 +1,202 @@
+"""What a flow's state topic holds: keyed JSON records, folded into one picture.
+
+Topic `ccr.<flow>.internal` on the target, one partition, compacted. Keys and values (docs/state.md):
+
+    identity                       {"format", "producer_id", "producer_epoch"}
+    owner                          {"engine", "host", "process", "generation", "released"}
+    paused                         {"paused", "at"}
+    partition/<topic>/<partition>  {"s": next source offset, "t": next target offset, "q": next sequence,
+                                    "m": newest timestamp ms, "c": sealed chunks, "r": newest runs,
+                                    "x": why it stopped}
+    runs/<topic>/<partition>/<n>   {"r": [[source, target, records], …]}  sealed, oldest first
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.api.snapshots import Owner, Reason
+from engine.kafka.fetch import TopicPartition
+from engine.replication.offset_map import OffsetMap, Run
+from engine.replication.partition import MirrorPartition, Progress
+
+FORMAT = 1
+RUNS_INLINE = 128  # runs beyond this are sealed into a record of their own
+
+
+def state_topic(flow: str) -> str:
+    """Name a flow's state topic."""
+    return f"ccr.{flow}.internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The producer id that marks everything this flow writes."""
+
+    producer_id: int
+    producer_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRecord:
+    """Who runs the flow. `process` tells processes of one machine apart (see engine.identity)."""
+
+    engine_id: str
+    host: str
+    process: str
+    generation: int
+    released: bool
+    at: float  # broker's clock, seconds
+
+    def to_owner(self) -> Owner:
+        """Return it as shown on screens."""
+        pid = self.process.rpartition("/")[2].partition("@")[0]
+        return Owner(self.engine_id, self.host, int(pid or 0), self.generation, self.at)
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """A partition's progress as it was written."""
+
+    progress: Progress
+    sealed: int
+    runs: list[Run]
+    stopped: Reason | None
+
+
+@dataclass(slots=True)
+class FlowRecord:
+    """The state topic's content, folded: the newest record of each key counts."""
+
+    identity: Identity | None = None
+    owner: OwnerRecord | None = None
+    paused: bool = False
+    checkpoints: dict[TopicPartition, Checkpoint] = field(default_factory=dict)
+    sealed_runs: dict[tuple[str, int, int], list[Run]] = field(default_factory=dict)
+
+    def fold(self, key: str, value: dict[str, Any] | None, timestamp_ms: int) -> None:
+        """Take in one record; unknown keys are a newer version's and are left alone."""
+        kind, _, rest = key.partition("/")
+        if kind == "partition":
+            self._fold_partition(rest, value)
+        elif kind == "runs" and value is not None:
+            topic, partition, number = rest.rsplit("/", 2)
+            self.sealed_runs[topic, int(partition), int(number)] = _runs(value["r"])
+        elif kind == "identity" and value is not None and self.identity is None:
+            # The first one written counts: two engines that begin at once agree on it.
+            self.identity = Identity(value["producer_id"], value["producer_epoch"])
+        elif kind == "owner" and value is not None:
+            self.owner = OwnerRecord(
+                value["engine"],
+                value["host"],
+                value["process"],
+                value["generation"],
+                value["released"],
+                timestamp_ms / 1000,
+            )
+        elif kind == "paused":
+            self.paused = bool(value and value["paused"])
+
+    def _fold_partition(self, rest: str, value: dict[str, Any] | None) -> None:
+        topic, _, partition = rest.rpartition("/")
+        if value is None:
+            self.checkpoints.pop((topic, int(partition)), None)
+            return
+        stopped = value.get("x")
+        self.checkpoints[topic, int(partition)] = Checkpoint(
+            Progress(value["s"], value["t"], value["q"], value["m"]),
+            value["c"],
+            _runs(value["r"]),
+            Reason(stopped[0], stopped[1], stopped[2], retriable=False) if stopped else None,
+        )
+
+    def offset_map(self, key: TopicPartition) -> OffsetMap:
+        """Put a partition's map together from its sealed and its newest runs."""
+        checkpoint = self.checkpoints[key]
+        runs: list[Run] = []
+        for number in range(checkpoint.sealed):
+            runs.extend(self.sealed_runs.get((*key, number), []))
+        return OffsetMap([*runs, *checkpoint.runs])
+
+
+def _runs(rows: list[list[int]]) -> list[Run]:
+    return [(source, target, count) for source, target, count in rows]
+
+
+Entry = tuple[str, dict[str, Any] | None]
+
+
+def identity_entry(identity: Identity) -> Entry:
+    """Encode the flow's identity."""
+    return "identity", {
+        "format": FORMAT,
+        "producer_id": identity.producer_id,
+        "producer_epoch": identity.producer_epoch,
+    }
+
+
+def owner_entry(owner: OwnerRecord) -> Entry:
+    """Encode a claim, a heartbeat or a release."""
+    return "owner", {
+        "engine": owner.engine_id,
+        "host": owner.host,
+        "process": owner.process,
+        "generation": owner.generation,
+        "released": owner.released,
+    }
+
+
+class CheckpointWriter:
+    """Turns partitions into entries, sealing runs that no longer change."""
+
+    def __init__(self) -> None:
+        self._sealed: dict[TopicPartition, int] = {}
+
+    def loaded(self, key: TopicPartition, sealed: int) -> None:
+        """Note how many chunks of a partition are sealed already."""
+        self._sealed[key] = sealed
+
+    def entries(self, partition: MirrorPartition) -> list[Entry]:
+        """Encode one partition's checkpoint, and chunks that are full now."""
+        key = partition.key
+        name = f"{partition.topic}/{partition.partition}"
+        sealed = self._sealed.get(key, 0)
+        out: list[Entry] = []
+        while len(partition.offset_map) - sealed * RUNS_INLINE > RUNS_INLINE:
+            first = sealed * RUNS_INLINE
+            chunk = [
+                list(run) for _, run in zip(range(RUNS_INLINE), partition.offset_map.runs(first))
+            ]  # noqa: B905
+            out.append((f"runs/{name}/{sealed}", {"r": chunk}))
+            sealed += 1
+        self._sealed[key] = sealed
+        acked, reason = partition.acked, partition.reason
+        value: dict[str, Any] = {
+            "s": acked.source,
+            "t": acked.target,
+            "q": acked.sequence,
+            "m": acked.newest_ms,
+            "c": sealed,
+            "r": [list(run) for run in partition.offset_map.runs(sealed * RUNS_INLINE)],
+        }
+        if reason is not None and not reason.retriable:
+            value["x"] = [reason.text, reason.next_step, reason.since]
+        out.append((f"partition/{name}", value))
+        return out
+
+
+def encode_value(value: dict[str, Any] | None) -> bytes | None:
+    """Encode a value; None is a tombstone."""
+    return None if value is None else json.dumps(value, separators=(",", ":")).encode()
+
+
+def decode_value(data: bytes | None) -> dict[str, Any] | None:
+    """Decode a value; raises ValueError when it is not ours."""
+    if data is None:
+        return None
+    value = json.loads(data)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004  (callers handle bad content as ValueError)
+    return value
