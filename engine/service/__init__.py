@@ -1,0 +1,1 @@
+"""The engine as a service: headless run, control socket, client, attaching."""

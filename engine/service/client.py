@@ -1,0 +1,186 @@
+"""EngineApi over the control socket of a running engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from engine import __version__
+from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
+from engine.errors import ConnectError, RefusedError
+from engine.service import codec
+from engine.service.paths import check_runtime_dir
+
+CONNECT_TIMEOUT_S = 2.0
+READ_TIMEOUT_S = 10.0
+COMMAND_TIMEOUT_S = 60.0  # a command may wait for a broker
+_Answer = TypeVar("_Answer")
+
+
+class EngineGoneError(ConnectError):
+    """No engine answers on the socket: it was not started, has ended, or hangs."""
+
+
+class EngineHangsError(EngineGoneError):
+    """An engine has the socket but does not answer."""
+
+
+class RemoteEngineApi:
+    """Implements EngineApi; see there for the methods and what they raise.
+
+    With `read_only` every command is refused here, whatever the engine would allow.
+    """
+
+    def __init__(self, socket: Path, *, read_only: bool = False) -> None:
+        self._wire = _Wire(socket, read_only=read_only)
+        self._flows = RemoteFlows(self._wire)
+
+    @property
+    def flows(self) -> RemoteFlows:
+        """The flows' namespace."""
+        return self._flows
+
+    async def snapshot(self) -> EngineSnapshot:
+        """Return clusters and flows as they are now."""
+        snapshot = await self._wire.get("/v1/snapshot", codec.SNAPSHOT)
+        return replace(snapshot, read_only=True) if self._wire.read_only else snapshot
+
+    async def events(self, since: int = 0) -> tuple[Event, ...]:
+        """Return the events after id `since`, oldest first."""
+        return await self._wire.get("/v1/events", codec.EVENTS, since=since)
+
+    async def close(self) -> None:
+        """Close the connections; the engine keeps running."""
+        await self._wire.close()
+
+
+class RemoteFlows:
+    """Implements FlowsApi."""
+
+    def __init__(self, wire: _Wire) -> None:
+        self._wire = wire
+
+    async def partitions(self, flow: str, since: int = 0) -> PartitionsPage:
+        """Return the flow's partitions that changed after version `since`."""
+        return await self._wire.get(_path(flow, "partitions"), codec.PAGE, since=since)
+
+    async def pause(self, flow: str) -> CommandResult:
+        """Stop fetching; survives restarts."""
+        return await self._wire.command(flow, "pause")
+
+    async def resume(self, flow: str) -> CommandResult:
+        """Undo a pause."""
+        return await self._wire.command(flow, "resume")
+
+    async def retry(
+        self, flow: str, topic: str | None = None, partition: int | None = None
+    ) -> CommandResult:
+        """Start stopped partitions again."""
+        return await self._wire.command(flow, "retry", topic=topic, partition=partition)
+
+    async def limit(self, flow: str, bytes_per_second: int | None) -> CommandResult:
+        """Set the flow's rate limit; None lifts it."""
+        return await self._wire.command(flow, "limit", bytes_per_second=bytes_per_second)
+
+    async def take_over(self, flow: str) -> CommandResult:
+        """Claim the flow from the engine that owns it."""
+        return await self._wire.command(flow, "take-over")
+
+
+class _Wire:
+    """Requests to one socket, every failure as one of our errors."""
+
+    def __init__(self, socket: Path, *, read_only: bool) -> None:
+        self._socket = socket
+        self.read_only = read_only
+        self._http = httpx.AsyncClient(
+            # A Unix socket has no TLS; building an SSL context would only cost start-up time.
+            transport=httpx.AsyncHTTPTransport(uds=str(socket), verify=False),
+            base_url="http://ccr",
+            timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            headers={
+                codec.API_VERSION_HEADER: codec.API_VERSION,
+                codec.CCR_VERSION_HEADER: __version__,
+            },
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def get(self, path: str, answer: TypeAdapter[_Answer], **query: int) -> _Answer:
+        return self._decode(await self._send("GET", path, params=query), answer)
+
+    async def command(self, flow: str, verb: str, **body: Any) -> CommandResult:
+        if self.read_only:
+            raise RefusedError(
+                verb,
+                flow,
+                "ccr was opened read-only",
+                "Open it without --read-only to change anything",
+            )
+        timeout = httpx.Timeout(COMMAND_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        response = await self._send("POST", _path(flow, verb), json=body, timeout=timeout)
+        return self._decode(response, codec.RESULT)
+
+    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        check_runtime_dir(self._socket.parent)
+        try:
+            response = await self._http.request(method, path, **options)
+        except httpx.ConnectError:
+            raise self._gone(
+                "no engine answers there", "Start one with: ccr --no-ui --config FILE"
+            ) from None
+        except httpx.TimeoutException:
+            raise EngineHangsError(
+                "asking the engine at",
+                str(self._socket),
+                "it did not answer in time",
+                "Is it stopped (SIGSTOP) or overloaded? See its log",
+            ) from None
+        except httpx.TransportError as error:
+            raise self._gone(
+                f"the engine ended while it was asked ({type(error).__name__})", "See its log"
+            ) from None
+        self._check_version(response)
+        if response.is_error:
+            raise self._refusal(response)
+        return response
+
+    def _gone(self, cause: str, next_step: str) -> EngineGoneError:
+        return EngineGoneError("asking the engine at", str(self._socket), cause, next_step)
+
+    def _check_version(self, response: httpx.Response) -> None:
+        theirs = response.headers.get(codec.API_VERSION_HEADER)
+        if theirs != codec.API_VERSION and not response.is_error:
+            raise self._skew(response)
+
+    def _refusal(self, response: httpx.Response) -> Exception:
+        try:
+            return codec.load_error(response.content)
+        except ValidationError:
+            return self._skew(response)
+
+    def _decode(self, response: httpx.Response, answer: TypeAdapter[_Answer]) -> _Answer:
+        try:
+            return answer.validate_json(response.content)
+        except ValidationError:
+            raise self._skew(response) from None
+
+    def _skew(self, response: httpx.Response) -> RefusedError:
+        version = response.headers.get(codec.CCR_VERSION_HEADER, "of unknown version")
+        return RefusedError(
+            "talking to",
+            f"the engine at {self._socket}",
+            f"this ccr {__version__} does not understand the answer of ccr {version}",
+            "Use the same version of ccr, or restart the service with yours",
+        )
+
+
+def _path(flow: str, leaf: str) -> str:
+    return f"/v1/flows/{quote(flow, safe='')}/{leaf}"

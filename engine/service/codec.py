@@ -1,0 +1,121 @@
+"""What goes over the control socket: snapshots, commands and errors as JSON.
+
+Snapshots are written and read by pydantic from the frozen dataclasses themselves, so that the two
+sides and `--json` cannot drift apart. Fields a reader does not know are ignored: adding one is no
+break, anything else is and needs another API_VERSION.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from engine.api.snapshots import (
+    CommandResult,
+    EngineSnapshot,
+    Event,
+    PartitionSnapshot,
+    PartitionsPage,
+)
+from engine.errors import (
+    CcrError,
+    ConfigError,
+    ConnectError,
+    KafkaError,
+    RefusedError,
+    SandboxError,
+)
+
+API_VERSION = "1"
+API_VERSION_HEADER = "ccr-api-version"
+CCR_VERSION_HEADER = "ccr-version"
+JSON = "application/json"
+ROWS_A_CHUNK = 500  # about 1 ms of the engine's event loop
+
+SNAPSHOT = TypeAdapter(EngineSnapshot)
+EVENTS = TypeAdapter(tuple[Event, ...])
+PAGE = TypeAdapter(PartitionsPage)
+RESULT = TypeAdapter(CommandResult)
+_ROWS = TypeAdapter(tuple[PartitionSnapshot, ...])
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class RetryBody(_Body):
+    """What POST …/retry takes; nothing means the whole flow."""
+
+    topic: str | None = None
+    partition: Annotated[int, Field(ge=0)] | None = None
+
+
+class LimitBody(_Body):
+    """What POST …/limit takes; null lifts the limit."""
+
+    bytes_per_second: Annotated[int, Field(ge=1)] | None
+
+
+class EmptyBody(_Body):
+    """What the other commands take."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """An error's JSON."""
+
+    kind: str  # config, connect, refused, kafka, sandbox, internal
+    operation: str
+    object: str
+    cause: str
+    next_step: str = ""
+    retriable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What an embedded engine tells its parent when it can be asked."""
+
+    socket: str
+    log: str | None  # None: no log file can be written
+
+
+READY = TypeAdapter(Ready)
+_ERROR = TypeAdapter(ErrorBody)
+_CLASSES: dict[str, type[CcrError]] = {
+    "config": ConfigError,
+    "connect": ConnectError,
+    "refused": RefusedError,
+    "kafka": KafkaError,
+    "sandbox": SandboxError,
+    "internal": CcrError,
+}
+
+
+def dump_error(error: CcrError) -> bytes:
+    """Write an error; a class this list does not name goes as its nearest ancestor."""
+    kind = next(kind for kind, class_ in _CLASSES.items() if isinstance(error, class_))
+    return _ERROR.dump_json(
+        ErrorBody(
+            kind, error.operation, error.object, error.cause, error.next_step, error.retriable
+        )
+    )
+
+
+def load_error(body: bytes) -> CcrError:
+    """Read an error back as the class it was; raises pydantic.ValidationError."""
+    read = _ERROR.validate_json(body)
+    class_ = _CLASSES.get(read.kind, CcrError)
+    return class_(read.operation, read.object, read.cause, read.next_step, retriable=read.retriable)
+
+
+def page_chunks(page: PartitionsPage) -> Iterator[bytes]:
+    """Write a page in pieces, so that 10,000 partitions don't hold up the event loop in one go."""
+    yield PAGE.dump_json(page, exclude={"partitions"})[:-1] + b',"partitions":['
+    for start in range(0, len(page.partitions), ROWS_A_CHUNK):
+        rows = _ROWS.dump_json(page.partitions[start : start + ROWS_A_CHUNK])[1:-1]
+        yield b"," + rows if start else rows
+    yield b"]}"

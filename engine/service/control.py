@@ -1,0 +1,233 @@
+"""The control socket: EngineApi as HTTP and JSON on a Unix socket that only its user can open.
+
+GET  /v1/snapshot                       EngineSnapshot
+GET  /v1/events?since=ID                Event[]
+GET  /v1/flows/FLOW/partitions?since=N  PartitionsPage
+POST /v1/flows/FLOW/pause               CommandResult; likewise resume and take-over
+POST /v1/flows/FLOW/retry               {"topic": …, "partition": …}, both optional
+POST /v1/flows/FLOW/limit               {"bytes_per_second": N or null}
+Errors are engine.service.codec.ErrorBody with a status of 4xx or 5xx.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from engine import __version__
+from engine.api.protocol import EngineApi
+from engine.api.snapshots import CommandResult
+from engine.errors import CcrError, ConfigError, ConnectError, KafkaError, RefusedError
+from engine.service import codec
+
+LOG = logging.getLogger(__name__)
+MAX_BODY_BYTES = 64 * 1024
+STOP_TIMEOUT_S = 1.0
+_UCRED = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
+_COMMON_HEADERS = {
+    codec.API_VERSION_HEADER: codec.API_VERSION,
+    codec.CCR_VERSION_HEADER: __version__,
+}
+_Model = TypeVar("_Model", codec.RetryBody, codec.LimitBody, codec.EmptyBody)
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ControlServer:
+    """Serves one EngineApi. The caller holds the ServiceLock of the socket."""
+
+    def __init__(self, api: EngineApi, path: Path) -> None:
+        self._api = api
+        self._path = path
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Bind and listen; raises ConnectError when the socket cannot be made."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard])
+        flow = "/v1/flows/{flow}"
+        app.add_routes(
+            [
+                web.get("/v1/snapshot", self._snapshot),
+                web.get("/v1/events", self._events),
+                web.get(f"{flow}/partitions", self._partitions),
+                web.post(f"{flow}/pause", self._pause),
+                web.post(f"{flow}/resume", self._resume),
+                web.post(f"{flow}/retry", self._retry),
+                web.post(f"{flow}/limit", self._limit),
+                web.post(f"{flow}/take-over", self._take_over),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
+        await self._runner.setup()
+        try:
+            await web.SockSite(self._runner, _private_socket(self._path)).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ConnectError(
+                "opening the control socket",
+                str(self._path),
+                error.strerror or str(error),
+                "Check the directory, or set CCR_RUNTIME_DIR to another",
+            ) from error
+
+    async def stop(self) -> None:
+        """Stop listening, give answers under way a second, remove the socket."""
+        if self._runner is not None:
+            self._path.unlink(missing_ok=True)
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _snapshot(self, request: web.Request) -> web.Response:
+        return _answer(codec.SNAPSHOT.dump_json(await self._api.snapshot()))
+
+    async def _events(self, request: web.Request) -> web.Response:
+        return _answer(codec.EVENTS.dump_json(await self._api.events(_since(request))))
+
+    async def _partitions(self, request: web.Request) -> web.StreamResponse:
+        page = await self._api.flows.partitions(request.match_info["flow"], _since(request))
+        response = web.StreamResponse(headers=_COMMON_HEADERS)
+        response.content_type = codec.JSON
+        await response.prepare(request)
+        for chunk in codec.page_chunks(page):
+            await response.write(chunk)
+            await asyncio.sleep(0)  # write() alone yields only when the reader is slow
+        await response.write_eof()
+        return response
+
+    async def _pause(self, request: web.Request) -> web.Response:
+        await _body(request, codec.EmptyBody)
+        return _result(await self._api.flows.pause(request.match_info["flow"]))
+
+    async def _resume(self, request: web.Request) -> web.Response:
+        await _body(request, codec.EmptyBody)
+        return _result(await self._api.flows.resume(request.match_info["flow"]))
+
+    async def _retry(self, request: web.Request) -> web.Response:
+        body = await _body(request, codec.RetryBody)
+        flow = request.match_info["flow"]
+        return _result(await self._api.flows.retry(flow, body.topic, body.partition))
+
+    async def _limit(self, request: web.Request) -> web.Response:
+        body = await _body(request, codec.LimitBody)
+        flow = request.match_info["flow"]
+        return _result(await self._api.flows.limit(flow, body.bytes_per_second))
+
+    async def _take_over(self, request: web.Request) -> web.Response:
+        await _body(request, codec.EmptyBody)
+        return _result(await self._api.flows.take_over(request.match_info["flow"]))
+
+
+def _private_socket(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(os.fspath(path))
+        # Before listen(): nobody can have connected while the mode was still the umask's.
+        path.chmod(0o600)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Let in only this user and this API version, and answer every failure as JSON."""
+    try:
+        _check_peer(request)
+        _check_version(request)
+        return await handler(request)
+    except web.HTTPException as error:
+        return _failed(_as_error(request, error), error.status)
+    except CcrError as error:
+        return _failed(error, _status(error))
+    except Exception as error:
+        LOG.exception("answering %s %s failed", request.method, request.path)
+        cause = f"an internal error ({type(error).__name__}); the engine's log has the details"
+        return _failed(CcrError("answering", f"{request.method} {request.path}", cause), 500)
+
+
+def _check_peer(request: web.Request) -> None:
+    """Refuse other users. Where SO_PEERCRED is missing, the directory's mode 0700 stands alone."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return
+    connection = request.get_extra_info("socket")
+    if connection is None:
+        raise web.HTTPForbidden(reason="the peer is gone")
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    _pid, uid, _gid = _UCRED.unpack(credentials)
+    if uid not in (0, os.geteuid()):
+        raise web.HTTPForbidden(reason=f"user id {uid} may not steer this engine")
+
+
+def _check_version(request: web.Request) -> None:
+    theirs = request.headers.get(codec.API_VERSION_HEADER, codec.API_VERSION)
+    if theirs != codec.API_VERSION:
+        raise RefusedError(
+            "talking to",
+            f"the engine (pid {os.getpid()})",
+            f"it is ccr {__version__} and speaks control API {codec.API_VERSION}, not {theirs}",
+            "Use the same version of ccr, or restart the service with yours",
+        )
+
+
+def _since(request: web.Request) -> int:
+    text = request.query.get("since", "0")
+    # int() takes thousands of digits slowly, and forms such as "1_0"
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise ConfigError(
+            "reading the request", request.path, f"since={text[:40]!r} is not a number from 0 up"
+        )
+    return int(text)
+
+
+async def _body(request: web.Request, model: type[_Model]) -> _Model:
+    content = await request.read()
+    try:
+        return model.model_validate_json(content or b"{}")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        at = ".".join(str(part) for part in first["loc"])
+        cause = f"{at}: {first['msg']}" if at else first["msg"]
+        raise ConfigError("reading the request", request.path, cause) from None
+
+
+def _answer(body: bytes, status: int = 200) -> web.Response:
+    return web.Response(body=body, status=status, content_type=codec.JSON, headers=_COMMON_HEADERS)
+
+
+def _result(result: CommandResult) -> web.Response:
+    return _answer(codec.RESULT.dump_json(result))
+
+
+def _failed(error: CcrError, status: int) -> web.Response:
+    return _answer(codec.dump_error(error), status)
+
+
+def _status(error: CcrError) -> int:
+    match error:
+        case ConfigError():
+            return 400
+        case ConnectError() | KafkaError():
+            return 502
+        case _:
+            return 409
+
+
+def _as_error(request: web.Request, error: web.HTTPException) -> CcrError:
+    """Word aiohttp's own refusals (no such path or method, body too large) like ours."""
+    causes = {
+        404: "there is no such path",
+        405: f"the path does not take {request.method}",
+        413: f"the body is larger than {MAX_BODY_BYTES} bytes",
+    }
+    return RefusedError(
+        "answering", f"{request.method} {request.path}", causes.get(error.status, error.reason)
+    )

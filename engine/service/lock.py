@@ -1,0 +1,53 @@
+"""One service a configuration, host and user: a lock the kernel lets go of when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from types import TracebackType
+from typing import Self
+
+from engine.errors import RefusedError
+from engine.service.paths import ServicePaths, prepare_runtime_dir
+
+
+class ServiceLock:
+    """Holds the right to serve a configuration's socket; a context manager.
+
+    Whoever has it may remove a socket that is lying about: its owner is dead.
+    """
+
+    def __init__(self, paths: ServicePaths) -> None:
+        self._paths = paths
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        """Take the lock, or raise RefusedError naming the process that has it."""
+        prepare_runtime_dir(self._paths.lock.parent)
+        descriptor = os.open(self._paths.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise RefusedError(
+                "serving",
+                str(self._paths.config),
+                f"an engine already runs this configuration on this host (pid {holder})",
+                f"Look at it with: ccr status --config {self._paths.config}",
+            ) from None
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+        self._paths.socket.unlink(missing_ok=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let go. The file stays: were it removed, two processes could hold locks of one name."""
+        os.close(self._descriptor)
+        self._descriptor = -1

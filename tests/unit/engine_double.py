@@ -1,0 +1,73 @@
+"""An EngineApi without a Kafka: what the socket's tests put behind the control server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.api.snapshots import (
+    CommandResult,
+    EngineMode,
+    EngineSnapshot,
+    Event,
+    PartitionsPage,
+)
+
+SNAPSHOT = EngineSnapshot(
+    "0.1.0", "engine-1", EngineMode.SERVICE, "host", 1, "/c.yaml", False, 1.0, 2.0
+)
+
+
+@dataclass
+class RecordingEngine:
+    """Answers with what it was given and remembers the commands."""
+
+    given: EngineSnapshot = SNAPSHOT
+    happened: tuple[Event, ...] = ()
+    pages: dict[str, PartitionsPage] = field(default_factory=dict)
+    calls: list[tuple[object, ...]] = field(default_factory=list)
+    failure: Exception | None = None
+
+    @property
+    def flows(self) -> RecordingEngine:
+        return self
+
+    async def snapshot(self) -> EngineSnapshot:
+        self._fail()
+        return self.given
+
+    async def events(self, since: int = 0) -> tuple[Event, ...]:
+        return tuple(event for event in self.happened if event.id > since)
+
+    async def close(self) -> None:
+        self.calls.append(("close",))
+
+    async def partitions(self, flow: str, since: int = 0) -> PartitionsPage:
+        self._fail()
+        self.calls.append(("partitions", flow, since))
+        return self.pages[flow]
+
+    async def pause(self, flow: str) -> CommandResult:
+        return self._command("pause", flow)
+
+    async def resume(self, flow: str) -> CommandResult:
+        return self._command("resume", flow)
+
+    async def retry(
+        self, flow: str, topic: str | None = None, partition: int | None = None
+    ) -> CommandResult:
+        return self._command("retry", flow, topic, partition)
+
+    async def limit(self, flow: str, bytes_per_second: int | None) -> CommandResult:
+        return self._command("limit", flow, bytes_per_second)
+
+    async def take_over(self, flow: str) -> CommandResult:
+        return self._command("take-over", flow)
+
+    def _command(self, *call: object) -> CommandResult:
+        self._fail()
+        self.calls.append(call)
+        return CommandResult(True, f"did {call[0]}")
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
