@@ -41,6 +41,7 @@ class DataConnection(asyncio.BufferedProtocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._watchdog: asyncio.TimerHandle | None = None
+        self.set_up_by: AIOKafkaConnection | None = None
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     # asyncio's side
@@ -190,6 +191,7 @@ def adopt(connection: AIOKafkaConnection) -> DataConnection:
         connection._idle_handle.cancel()  # noqa: SLF001
     data = DataConnection(f"{connection.host}:{connection.port}", dict(connection._versions))  # noqa: SLF001
     data.adopt_transport(transport)
-    # aiokafka's object must not close the transport when it is collected.
+    # Neither aiokafka's object nor its stream writer may close the transport when it is collected.
     connection._reader = None  # noqa: SLF001
+    data.set_up_by = connection
     return data
