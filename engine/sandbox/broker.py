@@ -1,0 +1,202 @@
+"""One broker of the sandbox: its settings, its folder, its process."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.errors import SandboxError
+from engine.sandbox.java import DEFAULT_JVM_OPTIONS, JavaKit
+from engine.sandbox.ports import HOST
+from engine.sandbox.processes import TOKEN_PROPERTY, ProcessIdentity, spawn
+from engine.sandbox.state import ClusterState, NodeState
+
+MOST_CONTROLLERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSpec:
+    """What a cluster is to be like.
+
+    Brokers are numbered from 1 and are controllers as well: all of the first three when there
+    are three or more, else only the first (so keep broker 1 alive in a cluster of two).
+    `properties` and `broker_properties` (by broker number) win over the sandbox's own settings.
+    For throughput measurements pass `jvm_options=()` and a larger `heap`.
+    """
+
+    brokers: int = 1
+    heap: str = "256m"
+    jvm_options: tuple[str, ...] = DEFAULT_JVM_OPTIONS
+    properties: Mapping[str, str] = field(default_factory=dict)
+    broker_properties: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    log_level: str = "INFO"
+
+    def __post_init__(self) -> None:
+        """Check what cannot be left to the broker."""
+        if self.brokers < 1:
+            raise SandboxError(
+                "plan", "a cluster", f"{self.brokers} brokers asked for", "Ask for 1 or more."
+            )
+
+    def to_state(self) -> dict[str, Any]:
+        """Return the spec as JSON has it."""
+        state = asdict(self)
+        state["jvm_options"] = list(self.jvm_options)
+        state["broker_properties"] = {str(n): dict(p) for n, p in self.broker_properties.items()}
+        return state
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> ClusterSpec:
+        """Return the spec that `to_state` wrote."""
+        fields = dict(state)
+        fields["jvm_options"] = tuple(fields["jvm_options"])
+        fields["broker_properties"] = {int(n): p for n, p in fields["broker_properties"].items()}
+        return cls(**fields)
+
+
+def new_cluster_id() -> str:
+    """Return a random cluster id in Kafka's form (base64 of a UUID)."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+
+
+def bootstrap_servers(cluster: ClusterState) -> str:
+    """Return the cluster's client addresses, comma separated."""
+    return ",".join(f"{HOST}:{node.port}" for node in cluster.nodes)
+
+
+def broker_properties(cluster: ClusterState, node: NodeState, data: Path) -> dict[str, str]:
+    """Return the settings of one broker."""
+    spec = ClusterSpec.from_state(cluster.spec)
+    controllers = cluster.nodes[: MOST_CONTROLLERS if spec.brokers >= MOST_CONTROLLERS else 1]
+    is_controller = node in controllers
+    voters = ",".join(f"{voter.id}@{HOST}:{voter.controller_port}" for voter in controllers)
+    client_listener = f"PLAINTEXT://{HOST}:{node.port}"
+    listeners = [client_listener]
+    if is_controller:
+        listeners.append(f"CONTROLLER://{HOST}:{node.controller_port}")
+    replicas = str(min(3, spec.brokers))
+    settings = {
+        "node.id": str(node.id),
+        "process.roles": "broker,controller" if is_controller else "broker",
+        "controller.quorum.voters": voters,
+        "controller.listener.names": "CONTROLLER",
+        "listeners": ",".join(listeners),
+        "advertised.listeners": client_listener,
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(data),
+        # The internal topics: small, and as many copies as the cluster can hold.
+        "offsets.topic.replication.factor": replicas,
+        "offsets.topic.num.partitions": "5",
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "5",
+        "share.coordinator.state.topic.replication.factor": replicas,
+        "share.coordinator.state.topic.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "0",
+        # A long test must not lose its records to retention, whatever timestamps it writes.
+        "log.retention.ms": "-1",
+        "log.retention.bytes": "-1",
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+        # Topics are created by whoever means to, never by a client's typing error.
+        "auto.create.topics.enable": "false",
+    }  # fmt: skip
+    return {**settings, **spec.properties, **spec.broker_properties.get(node.id, {})}
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerHome:
+    """The folder of one broker: settings, data, logs."""
+
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        """Kafka's log folder."""
+        return self.folder / "data"
+
+    @property
+    def log_file(self) -> Path:
+        """What the broker logs."""
+        return self.folder / "broker.log"
+
+    @property
+    def output_file(self) -> Path:
+        """What the Java runtime itself says."""
+        return self.folder / "output.log"
+
+    @property
+    def properties_file(self) -> Path:
+        """The broker's settings."""
+        return self.folder / "server.properties"
+
+    @property
+    def is_formatted(self) -> bool:
+        """Whether the data folder was ever made ready."""
+        return (self.data / "meta.properties").exists()
+
+    def write_properties(self, settings: Mapping[str, str]) -> None:
+        """Write the settings in Java's properties format."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lines = (
+            f"{name}={value.replace(chr(92), chr(92) * 2)}" for name, value in settings.items()
+        )
+        self.properties_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    async def format(self, kit: JavaKit, cluster_id: str) -> None:
+        """Make the data folder ready with Kafka's own tool."""
+        command = kit.command(
+            "kafka.tools.StorageTool",
+            ["format", "--cluster-id", cluster_id, "--config", str(self.properties_file)],
+        )
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=kit.environment(),
+        )
+        output, _ = await process.communicate()
+        if process.returncode != 0:
+            raise SandboxError(
+                "format", str(self.data), last_lines(output.decode(errors="replace"))
+            )
+
+    def start(self, kit: JavaKit, spec: ClusterSpec, token: str) -> ProcessIdentity:
+        """Start the broker; it is not ready yet."""
+        command = kit.command(
+            "kafka.Kafka",
+            [str(self.properties_file)],
+            heap=spec.heap,
+            jvm_options=spec.jvm_options,
+            system_properties={TOKEN_PROPERTY: token},
+            log_level=spec.log_level,
+            log_file=self.log_file,
+        )
+        return spawn(
+            command,
+            token=token,
+            environment=kit.environment(),
+            output=self.output_file,
+            folder=self.folder,
+        )
+
+    def last_words(self) -> str:
+        """Return the last errors the broker logged, for a message about its end."""
+        for path in (self.log_file, self.output_file):
+            if path.exists():
+                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+                errors = [line for line in lines if " ERROR " in line or " FATAL " in line]
+                if errors or (lines and path == self.output_file):
+                    return last_lines("\n".join(errors or lines))
+        return "it left no message"
+
+
+def last_lines(text: str, count: int = 3) -> str:
+    """Return the last few lines on one."""
+    return " | ".join(line.strip() for line in text.strip().splitlines()[-count:])

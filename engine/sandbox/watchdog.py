@@ -1,0 +1,54 @@
+"""Ends a sandbox with its owner, however the owner ends; run as a process of its own.
+
+It holds the reading end of a pipe whose only writer is the owner. When that closes (also by
+`kill -9`), it kills the brokers named in the state file and deletes the sandbox's data. A line
+`bye` before the end means that the owner has cleaned up itself.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from engine.sandbox.state import StateFile
+
+
+def start(root: Path) -> subprocess.Popen[bytes]:
+    """Start the watchdog over the sandbox in `root`; it lives until `dismiss` or our end."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "engine.sandbox.watchdog", str(root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def dismiss(watchdog: subprocess.Popen[bytes]) -> None:
+    """Tell the watchdog that nothing is left to do, and wait for its end."""
+    watchdog.communicate(b"bye\n")
+
+
+def main() -> int:
+    """Wait for the owner's end, then clean up."""
+    root = Path(sys.argv[1])
+    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)
+    if sys.stdin.buffer.read() == b"bye\n":
+        return 0
+    file = StateFile(root)
+    state = file.load()
+    if state is None:
+        return 0
+    for node in state.nodes():
+        process = node.find_process()
+        if process is not None:
+            process.send(signal.SIGKILL)
+    file.remove_all(state)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
