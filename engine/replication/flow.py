@@ -142,6 +142,7 @@ class Flow:
         await self._state.read()
         if self._owned_elsewhere():
             await self._stand_by()
+        self._take_over.clear()
         await self._state.establish_identity()
         await self._state.claim()
         self._events.emit(
@@ -188,7 +189,6 @@ class Flow:
         self._observer = Observer(self.config, self._source, self._state, self.board)
         self.board.clear()
         quiet_since = time.monotonic()
-        self._take_over.clear()
         while not self._take_over.is_set():
             try:
                 if await self._state.read():
