@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from enum import StrEnum
 
 from engine.api.snapshots import (
@@ -67,7 +68,7 @@ class Flow:
         self._mirroring: Mirroring | None = None
         self._observer: Observer | None = None
         self._trouble: CcrError | None = None
-        self._trouble_since = 0.0
+        self._shown_since = 0.0  # since when the state and reason are as they are
         self._stood_down: str | None = None
         self._take_over = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -173,6 +174,7 @@ class Flow:
             raise
         finally:
             self._mirroring = None
+            self._state.forget()
             for partition in self.board.partitions.values():
                 partition.halt(PartitionState.STANDBY)
 
@@ -261,8 +263,6 @@ class Flow:
     def _set_trouble(self, error: Exception) -> None:
         if not isinstance(error, CcrError):
             error = ConnectError("running flow", self.name, str(error))
-        if str(error) != str(self._trouble):
-            self._trouble_since = time.time()
         self._trouble = error
 
     def tick(self) -> None:
@@ -272,6 +272,7 @@ class Flow:
         text = reason.text if reason else ""
         if self._shown != (state, text):
             self._shown = (state, text)
+            self._shown_since = time.time()
             severity = Severity.WARNING if state == FlowState.WAITING else Severity.INFO
             self._events.emit(
                 severity,
@@ -306,7 +307,7 @@ class Flow:
         if mirroring.paused:
             return FlowState.PAUSED, Reason("paused by an operator", "Resume it when ready")
         if mirroring.troubles:
-            return FlowState.WAITING, _reason(mirroring.troubles[0], self._trouble_since)
+            return FlowState.WAITING, _reason(mirroring.troubles[0])
         if not mirroring.refreshed_at:
             return FlowState.STARTING, Reason("looking at topics and checkpoints")
         waiting = [p for p in self.board.partitions.values() if p.state == PartitionState.WAITING]
@@ -321,7 +322,7 @@ class Flow:
 
     def _state_elsewhere(self) -> tuple[FlowState, Reason | None]:
         if self._trouble is not None:
-            return FlowState.WAITING, _reason(self._trouble, self._trouble_since)
+            return FlowState.WAITING, _reason(self._trouble)
         owner = self._state.record.owner
         if self._observer is None or not self.looked.is_set():
             return FlowState.STARTING, Reason("connecting")
@@ -355,6 +356,8 @@ class Flow:
         """Return the flow as it is now."""
         board = self.board
         state, reason = self.state()
+        if reason is not None and not reason.since:
+            reason = replace(reason, since=self._shown_since)
         observed = self._mirroring.refreshed_at if self._mirroring else 0.0
         if self._observer is not None:
             observed = self._observer.observed_at
@@ -385,9 +388,9 @@ class Flow:
 MirrorKey = tuple[str, int]
 
 
-def _reason(error: CcrError, since: float) -> Reason:
+def _reason(error: CcrError) -> Reason:
     subject = f"{error.operation} {error.object}".strip()
-    return Reason(f"{subject}: {error.cause}", error.next_step or "It goes on by itself", since)
+    return Reason(f"{subject}: {error.cause}", error.next_step or "It goes on by itself")
 
 
 def _first(group: BaseExceptionGroup[SupersededError]) -> SupersededError:

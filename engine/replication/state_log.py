@@ -71,7 +71,16 @@ class StateLog:
         self._connection: DataConnection | None = None
         self._offset = 0
         self._sequence = 0
+        self._uncertain = False  # an append may or may not have been carried out
         self._lock = asyncio.Lock()
+
+    def forget(self) -> None:
+        """Read everything anew next time: what we wrote ourselves was never folded."""
+        self._disconnect()
+        self.record = FlowRecord()
+        self.generation = 0
+        self._offset = self._sequence = 0
+        self._uncertain = False
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -230,17 +239,24 @@ class StateLog:
 
     async def _append_part(self, entries: Sequence[Entry]) -> None:
         backoff = Backoff(0.05, 1.0)
+        error: KafkaError | None = None
         for _ in range(TRIES):
+            if self._uncertain:
+                await self._catch_up()
+            before = self._sequence
             error = await self._try(entries)
             if error is None:
                 return
-            if error.retriable:
-                await backoff.sleep()
-            if await self._landed(entries):
-                return
+            await backoff.sleep()
+            await self._catch_up()
+            if self._sequence == b.add_sequence(before, len(entries)):
+                return  # it was carried out, only the answer got lost
+            if self._sequence == before:
+                await self._ask_sequence()
         raise error or KafkaError("writing to", self.topic, "it did not succeed")
 
     async def _try(self, entries: Sequence[Entry]) -> KafkaError | None:
+        self._uncertain = True
         try:
             await self._produce(entries, self.record.identity)
         except ConnectionLostError as error:
@@ -249,14 +265,14 @@ class StateLog:
             if not error.retriable:
                 raise
             return error
+        self._uncertain = False
         return None
 
-    async def _landed(self, entries: Sequence[Entry]) -> bool:
-        """After a failed append: read what is there now. Whether ours is; raises SupersededError."""
-        expected = b.add_sequence(self._sequence, len(entries))
-        before = self._sequence
+    async def _catch_up(self) -> None:
+        """After a failed append: read what is there now; raises SupersededError."""
         self._disconnect()
         await self._read()
+        self._uncertain = False
         owner = self.record.owner
         if (
             owner is not None
@@ -264,11 +280,6 @@ class StateLog:
             and owner.engine_id != self._me.engine_id
         ):
             raise SupersededError(self.flow, owner)
-        if self._sequence == expected:
-            return True
-        if self._sequence == before:
-            await self._ask_sequence()
-        return False
 
     async def _ask_sequence(self) -> None:
         """Compaction may have hidden our last sequence: ask the broker for it."""

@@ -14,6 +14,7 @@ Topic `ccr.<flow>.internal` on the target, one partition, compacted. Keys and va
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,6 +158,15 @@ class CheckpointWriter:
     def loaded(self, key: TopicPartition, sealed: int) -> None:
         """Note how many chunks of a partition are sealed already."""
         self._sealed[key] = sealed
+
+    def all_entries(self, partitions: Iterable[MirrorPartition]) -> list[Entry]:
+        """Encode the checkpoints of those that have a position."""
+        return [
+            entry
+            for partition in partitions
+            if partition.positioned
+            for entry in self.entries(partition)
+        ]
 
     def entries(self, partition: MirrorPartition) -> list[Entry]:
         """Encode one partition's checkpoint, and chunks that are full now."""

@@ -1,0 +1,207 @@
+"""What there is to mirror: topics and partitions of the source, their mirrors, their positions.
+
+Looked up anew every `topic_refresh`, and at once when a broker says that a leader moved.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+from engine.api.snapshots import PartitionState, Severity
+from engine.config.model import FlowConfig
+from engine.errors import KafkaError
+from engine.kafka import fetch
+from engine.kafka.cluster import LATEST, Cluster
+from engine.kafka.metadata import ClusterMetadata, TopicMetadata
+from engine.kafka.topics import topic_configs
+from engine.replication.board import Board
+from engine.replication.events import Events
+from engine.replication.mirror_topics import MirrorTopics
+from engine.replication.partition import Listener, MirrorPartition
+from engine.replication.positions import StartPolicy, load_checkpoint
+from engine.replication.pump import MERGE_LIMIT_BYTES
+from engine.replication.selection import TopicSelector
+from engine.replication.state_records import FlowRecord
+
+MERGE_HEADROOM_BYTES = 8 * 1024  # a merged batch may pass its limit by one tiny batch and a header
+DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
+
+
+class Discovery:
+    """Puts a flow's partitions on its board and gives them their positions."""
+
+    def __init__(
+        self,
+        name: str,
+        config: FlowConfig,
+        clusters: tuple[Cluster, Cluster],
+        record: FlowRecord,
+        board: Board,
+        events: Events,
+        listener: Listener,
+        persist: Callable[[Iterable[MirrorPartition]], Awaitable[None]],
+    ) -> None:
+        """`persist` writes checkpoints of new partitions before their first append."""
+        self._name = name
+        self._source, self._target = clusters
+        self._record = record
+        self._board = board
+        self._events = events
+        self._listener = listener
+        self._persist = persist
+        self._selector = TopicSelector(config)
+        self._topics = MirrorTopics(self._source, self._target, config.replication_factor)
+        self._start_policy = StartPolicy(config, self._source, self._target)
+        self._isolation = (
+            fetch.READ_COMMITTED if config.isolation == "read_committed" else fetch.READ_UNCOMMITTED
+        )
+        self._first_time = not record.checkpoints
+        self._refused: dict[str, str] = {}  # source topic → why its mirror cannot be made
+        self._merge_limits: dict[str, int] = {}  # by target topic
+        self.source: ClusterMetadata | None = None
+        self.target: ClusterMetadata | None = None
+
+    def merge_limit(self, target_topic: str) -> int:
+        """Return how large a merged batch may be, bytes."""
+        return self._merge_limits.get(target_topic, MERGE_LIMIT_BYTES)
+
+    def forget_refusals(self) -> None:
+        """Try again what was refused, and read the mirrors' limits anew."""
+        self._refused.clear()
+        self._merge_limits.clear()
+
+    async def look(self) -> list[MirrorPartition]:
+        """Look at both clusters once; return the partitions that can start now.
+
+        Raises ConnectError and KafkaError.
+        """
+        source = await self._source.metadata()
+        selected = self._selector.select(source.topics.values())
+        names = {topic: self._selector.target_name(topic) for topic in selected}
+        target = await self._target.metadata(names.values())
+        target = await self._ensure_mirrors(selected, names, target)
+        await self._read_limits(names.values())
+        self.source, self.target = source, target
+        ready = self._adopt(selected, names)
+        ready += await self._place(source, target)
+        self._note_gone(source, selected)
+        await self._observe_inactive(source)
+        return ready
+
+    async def _ensure_mirrors(
+        self,
+        selected: dict[str, TopicMetadata],
+        names: dict[str, str],
+        target: ClusterMetadata,
+    ) -> ClusterMetadata:
+        lacking = {}
+        for topic, metadata in selected.items():
+            mirror = target.topics.get(names[topic])
+            have = len(mirror.partitions) if mirror else 0
+            if topic not in self._refused and have < len(metadata.partitions):
+                lacking[topic] = metadata
+        if not lacking:
+            return target
+        refused = await self._topics.ensure(lacking, names, target)
+        for topic, error in refused.items():
+            self._note_refusal(topic, error)
+        return await self._target.metadata(names.values())
+
+    def _note_refusal(self, topic: str, error: KafkaError) -> None:
+        if not error.retriable:
+            self._refused[topic] = str(error)
+        self._events.emit(
+            Severity.ERROR, f"{self._name}/{topic}", str(error), "Remove the cause, then ccr retry"
+        )
+
+    async def _read_limits(self, targets: Iterable[str]) -> None:
+        unknown = [name for name in targets if name not in self._merge_limits]
+        if not unknown:
+            return
+        for name, config in (await topic_configs(self._target, unknown)).items():
+            size = int(config.values.get("max.message.bytes", DEFAULT_MAX_MESSAGE_BYTES))
+            self._merge_limits[name] = min(MERGE_LIMIT_BYTES, size - MERGE_HEADROOM_BYTES)
+
+    def _adopt(
+        self, selected: dict[str, TopicMetadata], names: dict[str, str]
+    ) -> list[MirrorPartition]:
+        """Put partitions on the board that are not there yet; return those with a checkpoint."""
+        ready = []
+        for topic, metadata in selected.items():
+            for number in metadata.partitions:
+                if (topic, number) in self._board.partitions:
+                    continue
+                partition = MirrorPartition((topic, number), names[topic], self._listener)
+                self._board.add(partition)
+                if load_checkpoint(partition, self._record):
+                    ready.append(partition)
+        return [partition for partition in ready if partition.state != PartitionState.STOPPED]
+
+    async def _place(
+        self, source: ClusterMetadata, target: ClusterMetadata
+    ) -> list[MirrorPartition]:
+        new = [p for p in self._board.partitions.values() if not p.positioned]
+        for partition in new:
+            if partition.topic in self._refused:
+                partition.stop(self._refused[partition.topic], "Remove the cause, then ccr retry")
+        new = [partition for partition in new if partition.topic not in self._refused]
+        if not new:
+            self._first_time = False
+            return []
+        placed = await self._start_policy.place(new, source, target, first_time=self._first_time)
+        # On record before the first append: after a crash the same beginning must be found.
+        await self._persist(placed)
+        for partition in set(new) - set(placed):
+            partition.wait("a leader is missing on the source or the target")
+        self._first_time = self._first_time and len(placed) < len(new)
+        self._announce(placed)
+        return placed
+
+    def _announce(self, placed: list[MirrorPartition]) -> None:
+        topics: dict[str, list[MirrorPartition]] = {}
+        for partition in placed:
+            topics.setdefault(partition.topic, []).append(partition)
+        for topic, partitions in topics.items():
+            there = sum(partition.acked.target for partition in partitions)
+            text = f"mirroring {len(partitions)} new partition{'s' * (len(partitions) > 1)}"
+            if there:
+                text += f"; the mirror holds {there} records already, ours go after them"
+            self._events.emit(
+                Severity.WARNING if there else Severity.INFO, f"{self._name}/{topic}", text
+            )
+
+    def _note_gone(self, source: ClusterMetadata, selected: dict[str, TopicMetadata]) -> None:
+        gone: dict[str, int] = {}
+        for partition in self._board.partitions.values():
+            topic = selected.get(partition.topic)
+            if topic is not None and (topic.error or partition.partition in topic.partitions):
+                continue
+            known = source.topics.get(partition.topic)
+            if (known is not None and known.error) or partition.state == PartitionState.STOPPED:
+                continue
+            partition.stop(
+                f"the source has no {partition.topic}/{partition.partition} any more",
+                "The mirror is kept as it is; when the topic is back, ccr retry",
+            )
+            gone[partition.topic] = gone.get(partition.topic, 0) + 1
+        for name, count in gone.items():
+            self._events.emit(
+                Severity.WARNING,
+                f"{self._name}/{name}",
+                f"{count} partitions are gone from the source; their mirrors are kept",
+            )
+
+    async def _observe_inactive(self, source: ClusterMetadata) -> None:
+        """Partitions that are not fetched still get their source end, so that their lag shows."""
+        inactive = {
+            partition.key: LATEST
+            for partition in self._board.partitions.values()
+            if partition.state != PartitionState.RUNNING
+        }
+        if not inactive:
+            return
+        ends = await self._source.list_offsets(inactive, source, isolation=self._isolation)
+        now = time.time()
+        for key, end in ends.items():
+            self._board.partitions[key].observe_end(end, now)
