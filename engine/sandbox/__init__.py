@@ -7,11 +7,13 @@ sandbox.bootstrap("east")
 
 from engine.sandbox.broker import ClusterSpec
 from engine.sandbox.java import JavaKit
+from engine.sandbox.leftovers import clean_up, find_leftovers
 from engine.sandbox.progress import Progress, ProgressCallback
-from engine.sandbox.sandbox import Sandbox
-from engine.sandbox.status import ClusterStatus, SandboxStatus
+from engine.sandbox.sandbox import Sandbox, sandbox_home
+from engine.sandbox.status import BrokerStatus, ClusterStatus, SandboxStatus
 
 __all__ = [
+    "BrokerStatus",
     "ClusterSpec",
     "ClusterStatus",
     "JavaKit",
@@ -19,4 +21,7 @@ __all__ = [
     "ProgressCallback",
     "Sandbox",
     "SandboxStatus",
+    "clean_up",
+    "find_leftovers",
+    "sandbox_home",
 ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,6 +17,8 @@ from engine.sandbox.processes import TOKEN_PROPERTY, ProcessIdentity, spawn
 from engine.sandbox.state import ClusterState, NodeState
 
 MOST_CONTROLLERS = 3
+
+_TELLING = re.compile(r"\b(ERROR|FATAL)\b|Exception\b|\berror: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,10 @@ class ClusterSpec:
 
 
 def new_cluster_id() -> str:
-    """Return a random cluster id in Kafka's form (base64 of a UUID)."""
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    """Return a random cluster id in Kafka's form (base64 of a UUID, no option by its looks)."""
+    while (cluster_id := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()).startswith("-"):
+        pass
+    return cluster_id.rstrip("=")
 
 
 def bootstrap_servers(cluster: ClusterState) -> str:
@@ -101,6 +105,11 @@ def broker_properties(cluster: ClusterState, node: NodeState, data: Path) -> dic
         # A long test must not lose its records to retention, whatever timestamps it writes.
         "log.retention.ms": "-1",
         "log.retention.bytes": "-1",
+        # A killed broker may come back once its old session has ended (9 s by default).
+        "broker.session.timeout.ms": "4000",
+        "broker.heartbeat.interval.ms": "1000",
+        # The default, 128 MB, is half of the heap.
+        "log.cleaner.dedupe.buffer.size": "16777216",
         "num.network.threads": "2",
         "num.io.threads": "4",
         # Topics are created by whoever means to, never by a client's typing error.
@@ -148,24 +157,17 @@ class BrokerHome:
         )
         self.properties_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    async def format(self, kit: JavaKit, cluster_id: str) -> None:
+    async def format(self, kit: JavaKit, cluster_id: str, token: str) -> None:
         """Make the data folder ready with Kafka's own tool."""
-        command = kit.command(
+        result = await kit.run(
             "kafka.tools.StorageTool",
             ["format", "--cluster-id", cluster_id, "--config", str(self.properties_file)],
+            system_properties={TOKEN_PROPERTY: token},
         )
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=kit.environment(),
-        )
-        output, _ = await process.communicate()
-        if process.returncode != 0:
-            raise SandboxError(
-                "format", str(self.data), last_lines(output.decode(errors="replace"))
-            )
+        if result.returncode != 0:
+            output = result.stdout + result.stderr
+            reason = reason_in(output) or output.strip()[-300:]
+            raise SandboxError("format", str(self.data), reason, f"See {self.properties_file}")
 
     def start(self, kit: JavaKit, spec: ClusterSpec, token: str) -> ProcessIdentity:
         """Start the broker; it is not ready yet."""
@@ -187,16 +189,20 @@ class BrokerHome:
         )
 
     def last_words(self) -> str:
-        """Return the last errors the broker logged, for a message about its end."""
+        """Return why the broker ended, as it logged it."""
         for path in (self.log_file, self.output_file):
             if path.exists():
-                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-                errors = [line for line in lines if " ERROR " in line or " FATAL " in line]
-                if errors or (lines and path == self.output_file):
-                    return last_lines("\n".join(errors or lines))
+                reason = reason_in(path.read_text(encoding="utf-8", errors="replace"))
+                if reason:
+                    return reason
         return "it left no message"
 
 
-def last_lines(text: str, count: int = 3) -> str:
-    """Return the last few lines on one."""
-    return " | ".join(line.strip() for line in text.strip().splitlines()[-count:])
+def reason_in(text: str) -> str:
+    """Return the first lines of a Java program's output that tell of an error, as one line."""
+    telling = [
+        line.strip()
+        for line in text.splitlines()
+        if _TELLING.search(line) and not line.lstrip().startswith("at ")
+    ]
+    return " | ".join(telling[:2])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-import time
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 from jgo.config import GlobalSettings
 from jgo.constants import MAVEN_CENTRAL_URL
-from jgo.maven import MavenContext, PythonResolver
+from jgo.maven import Artifact, MavenContext, PythonResolver
 
 from engine.errors import SandboxError
 from engine.sandbox.jars import KAFKA_VERSION, Jar, is_whole
@@ -19,62 +19,98 @@ from engine.sandbox.progress import Progress, ProgressCallback
 
 DOWNLOADS_AT_ONCE = 4
 TRIES = 3
+_TIMEOUT_SECONDS = 30
+_ONCE = "This is needed once."
 
 
-def download_all(folder: Path, jars: Sequence[Jar], report: ProgressCallback) -> None:
-    """Download `jars` into `folder`. Raises `SandboxError` and `OSError`; blocking."""
+def download_all(
+    folder: Path, jars: Sequence[Jar], report: ProgressCallback, cancelled: threading.Event
+) -> None:
+    """Download `jars` into `folder`, each checked before it gets there; blocking.
+
+    Raises `SandboxError` (network, repository) and `OSError` (disk). Ends early, without an
+    error, once `cancelled` is set.
+    """
+    message = f"Downloading Kafka {KAFKA_VERSION} to {folder}"
+    report(Progress(message, 0, len(jars)))
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as staging:
-        context = _maven(Path(staging))
-        loaded = 0
-        message = f"Downloading Kafka {KAFKA_VERSION} to {folder}"
-        report(Progress(message, 0, len(jars)))
+        downloads = _Downloads(folder, Path(staging), cancelled)
         pool = ThreadPoolExecutor(DOWNLOADS_AT_ONCE, thread_name_prefix="ccr-download")
         try:
-            for future in as_completed([pool.submit(_download, context, jar) for jar in jars]):
-                path, jar = future.result()
-                path.replace(folder / jar.file_name)
-                loaded += 1
-                report(Progress(message, loaded, len(jars)))
+            futures = [pool.submit(downloads.download, jar) for jar in jars]
+            for done, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                report(Progress(message, done, len(jars)))
         finally:
+            # One failure ends them all: they would fail alike, one slow try after another.
+            cancelled.set()
             pool.shutdown(cancel_futures=True)
 
 
-def _maven(repo_cache: Path) -> MavenContext:
-    # Repositories named in the user's own jgo settings (a company's mirror) come first.
-    repositories = dict(GlobalSettings.load().repositories)
-    repositories.setdefault("central", MAVEN_CENTRAL_URL)
-    return MavenContext(
-        resolver=PythonResolver(), repo_cache=repo_cache, remote_repos=repositories, timeout=30
-    )
+class _Downloads:
+    def __init__(self, folder: Path, staging: Path, cancelled: threading.Event) -> None:
+        # Repositories named in the user's own jgo settings (a company's mirror) come first.
+        repositories = dict(GlobalSettings.load().repositories)
+        repositories.setdefault("central", MAVEN_CENTRAL_URL)
+        self._folder = folder
+        self._staging = staging
+        self._cancelled = cancelled
+        self._context = MavenContext(
+            resolver=PythonResolver(),
+            repo_cache=staging,
+            remote_repos=repositories,
+            timeout=_TIMEOUT_SECONDS,
+        )
 
+    def download(self, jar: Jar) -> None:
+        """Bring one jar to its place, with a few tries."""
+        component = self._context.project(jar.group, jar.artifact).at_version(jar.version)
+        failure: SandboxError | None = None
+        for attempt in range(TRIES):
+            if self._cancelled.wait(attempt):
+                break
+            failure = self._try(jar, component.artifact())
+            if failure is None:
+                return
+        if failure is not None:
+            raise failure
 
-def _download(context: MavenContext, jar: Jar) -> tuple[Path, Jar]:
-    """Download one jar, a few times if need be, and check it."""
-    artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
-    for attempt in range(1, TRIES + 1):
-        try:
-            path = Path(artifact.resolve())
-        except requests.ConnectionError as error:
-            if attempt == TRIES:
-                raise SandboxError(
-                    "fetch", "Kafka's jars", "the Maven repository cannot be reached",
-                    "Check the network and the proxy settings (HTTPS_PROXY), then try again: "
-                    "this is needed once.",
-                ) from error  # fmt: skip
-        except (requests.RequestException, RuntimeError) as error:
-            if attempt == TRIES:
-                raise SandboxError(
-                    "fetch", jar.coordinate, f"the Maven repository did not deliver it ({error})",
-                    "Try again later: this is needed once.",
-                ) from error  # fmt: skip
-        else:
-            if is_whole(path, jar):
-                return path, jar
+    def _try(self, jar: Jar, artifact: Artifact) -> SandboxError | None:
+        path = self._staging / artifact.component.path_prefix / artifact.filename
         # A transfer that broke off leaves a part, which jgo would take for the whole.
-        if artifact.cached_path is not None:
-            artifact.cached_path.unlink(missing_ok=True)
-        time.sleep(attempt)
-    raise SandboxError(
-        "fetch", jar.coordinate, "what the Maven repository delivers differs from the lock file",
-        "If a proxy or mirror rewrites downloads, go around it.",
+        path.unlink(missing_ok=True)
+        try:
+            artifact.resolve()
+        except requests.RequestException as error:
+            return _network_error(error)
+        except RuntimeError:
+            return SandboxError(
+                "fetch", jar.coordinate, "the Maven repository does not have it or refuses it",
+                "Try again later, or check the repositories in jgo's settings.",
+            )  # fmt: skip
+        if not is_whole(path, jar):
+            return SandboxError(
+                "fetch", jar.coordinate, "what arrives differs from the lock file",
+                "Go around the proxy or mirror that rewrites downloads.",
+            )  # fmt: skip
+        path.replace(self._folder / jar.file_name)
+        return None
+
+
+def _network_error(error: requests.RequestException) -> SandboxError:
+    what = "Kafka's jars"
+    if isinstance(error, requests.exceptions.SSLError):
+        return SandboxError(
+            "fetch", what, "the Maven repository's TLS certificate is not trusted here",
+            f"Set REQUESTS_CA_BUNDLE to your company's CA file. {_ONCE}",
+        )  # fmt: skip
+    if isinstance(error, requests.exceptions.ProxyError):
+        return SandboxError(
+            "fetch", what, "the proxy cannot be reached",
+            f"Check HTTPS_PROXY, then try again. {_ONCE}",
+        )  # fmt: skip
+    return SandboxError(
+        "fetch", what, "the Maven repository cannot be reached",
+        f"Check the network (behind a proxy: HTTPS_PROXY), then try again. {_ONCE}",
+        retriable=True,
     )  # fmt: skip

@@ -11,7 +11,7 @@ import asyncio
 import errno
 import hashlib
 import os
-import shutil
+import threading
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,7 +78,11 @@ async def ensure_jars(
     def report(step: Progress) -> None:
         loop.call_soon_threadsafe(progress, step)
 
-    return await asyncio.to_thread(_ensure, jars_folder(cache), locked_jars(), report)
+    cancelled = threading.Event()
+    try:
+        return await asyncio.to_thread(_ensure, jars_folder(cache), report, cancelled)
+    finally:
+        cancelled.set()
 
 
 def damaged_jars(folder: Path, jars: Sequence[Jar]) -> list[Jar]:
@@ -95,7 +99,8 @@ def is_whole(path: Path, jar: Jar) -> bool:
         return False
 
 
-def _ensure(folder: Path, jars: Sequence[Jar], report: ProgressCallback) -> tuple[Path, ...]:
+def _ensure(folder: Path, report: ProgressCallback, cancelled: threading.Event) -> tuple[Path, ...]:
+    jars = locked_jars()
     try:
         wanted = damaged_jars(folder, jars)
         if wanted:
@@ -104,14 +109,16 @@ def _ensure(folder: Path, jars: Sequence[Jar], report: ProgressCallback) -> tupl
                 names = ", ".join(jar.file_name for jar in damaged)
                 report(Progress(f"Damaged in {folder}, downloading again: {names}"))
             folder.mkdir(parents=True, exist_ok=True)
-            _download(folder, wanted, report)
+            _download(folder, wanted, report, cancelled)
         _write_class_path(folder, jars)
     except OSError as error:
         raise _storage_error(folder, error) from error
     return tuple(folder / jar.file_name for jar in jars)
 
 
-def _download(folder: Path, jars: Sequence[Jar], report: ProgressCallback) -> None:
+def _download(
+    folder: Path, jars: Sequence[Jar], report: ProgressCallback, cancelled: threading.Event
+) -> None:
     try:
         from engine.sandbox.download import download_all  # noqa: PLC0415 - needs the extra
     except ImportError as error:
@@ -119,7 +126,7 @@ def _download(folder: Path, jars: Sequence[Jar], report: ProgressCallback) -> No
             "fetch", _WHAT, f"the extra 'sandbox' is not installed ({error})",
             "Install it with: pip install 'ccr[sandbox]'",
         ) from error  # fmt: skip
-    download_all(folder, jars, report)
+    download_all(folder, jars, report, cancelled)
 
 
 def _write_class_path(folder: Path, jars: Sequence[Jar]) -> None:
@@ -145,8 +152,3 @@ def _storage_error(folder: Path, error: OSError) -> SandboxError:
         "store", _WHAT, f"{folder} cannot be used ({error.strerror or error})",
         "Make the folder readable and writable, or set XDG_CACHE_HOME to another one.",
     )  # fmt: skip
-
-
-def remove_jars(cache: Path | None = None) -> None:
-    """Delete the downloaded jars (the next start downloads them again)."""
-    shutil.rmtree(jars_folder(cache), ignore_errors=True)

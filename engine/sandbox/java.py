@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,39 @@ class JavaKit:
             main_class,
             *args,
         ]
+
+    async def run(
+        self,
+        main_class: str,
+        args: Sequence[str] = (),
+        *,
+        timeout_seconds: float = 120.0,
+        heap: str = "256m",
+        system_properties: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of Kafka's tools to its end; raises `SandboxError` when that takes too long."""
+        command = self.command(main_class, args, heap=heap, system_properties=system_properties)
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self.environment(),
+        )
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                stdout, stderr = await process.communicate()
+        except TimeoutError:
+            raise SandboxError(
+                "run", main_class, f"it did not end within {timeout_seconds:.0f} s"
+            ) from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return subprocess.CompletedProcess(
+            command, process.returncode or 0, stdout.decode(), stderr.decode(errors="replace")
+        )
 
     def environment(self) -> dict[str, str]:
         """Return the environment to run the command in."""

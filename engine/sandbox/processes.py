@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,12 +33,18 @@ class ProcessIdentity:
     token: str
 
     def is_alive(self) -> bool:
-        """Tell whether this very process still runs (a zombie does not)."""
+        """Tell whether this very process still runs (a mere zombie does not)."""
         if (ended := _child_ended(self.pid)) is not None:
             return not ended
         if start_time(self.pid) != self.started:
             return False
+        if run_state(self.pid) == "Z":
+            return _has_threads(self.pid)
         return not self.token or token_argument(self.token) in arguments(self.pid)
+
+    def is_frozen(self) -> bool:
+        """Tell whether it was stopped by SIGSTOP."""
+        return run_state(self.pid) == "T"
 
     def send(self, signal_number: signal.Signals) -> bool:
         """Send a signal if this very process still runs; tell whether it did."""
@@ -116,17 +122,38 @@ def find_by_token(token: str) -> ProcessIdentity | None:
 
 
 def start_time(pid: int) -> str | None:
-    """Return when the process started (opaque), None when there is none or it is a zombie."""
+    """Return when the process started (opaque), None when there is none."""
+    return _stat_field(pid, 19) if _PROC.is_dir() else _ps(pid, "lstart")
+
+
+def run_state(pid: int) -> str | None:
+    """Return the process's state as ps(1) abbreviates it: T frozen, Z zombie; None: no process."""
     if not _PROC.is_dir():
-        return _ps(pid, "lstart") if "Z" not in (_ps(pid, "stat") or "Z") else None
+        return (_ps(pid, "stat") or "")[:1] or None
+    return _stat_field(pid, 0)
+
+
+def _has_threads(pid: int) -> bool:
+    """Tell whether a zombie has threads left, which may still hold its ports and files."""
+    try:
+        return sum(1 for _ in (_PROC / str(pid) / "task").iterdir()) > 1
+    except OSError:
+        return False
+
+
+def _stat_field(pid: int, index: int) -> str | None:
+    """Return a field of /proc/PID/stat, counted after the process's name."""
     try:
         stat = (_PROC / str(pid) / "stat").read_text()
     except OSError:
         return None
-    # The name in parentheses may itself hold spaces and parentheses: count from the last one.
-    fields = stat[stat.rindex(")") + 2 :].split()
-    state, started = fields[0], fields[19]
-    return None if state in "ZX" else started
+    # The name in parentheses may itself hold spaces and parentheses: search from the end.
+    return stat[stat.rindex(")") + 2 :].split()[index]
+
+
+def all_arguments() -> Iterator[list[str]]:
+    """Yield the arguments of every process we may look at."""
+    return (arguments(pid) for pid in _all_pids())
 
 
 def arguments(pid: int) -> list[str]:

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import shutil
+import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -34,6 +35,11 @@ class NodeState:
     token: str | None = None
     process: ProcessIdentity | None = None
 
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Its port for clients and its port for the other controllers."""
+        return self.port, self.controller_port
+
     def find_process(self) -> ProcessIdentity | None:
         """Return the broker's process if it runs."""
         if self.process is not None:
@@ -52,14 +58,29 @@ class ClusterState:
 
 @dataclass(slots=True)
 class SandboxState:
-    """A whole sandbox. `owner` is the process that it ends with, None when it runs on its own."""
+    """A whole sandbox.
+
+    `owner` is the process that it ends with, None when it runs on its own. `host` is where it was
+    started: in a folder that several hosts share, a pid means nothing to the others.
+    """
 
     owner: ProcessIdentity | None = None
+    host: str | None = None
     clusters: dict[str, ClusterState] = field(default_factory=dict)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another host (or container) started it."""
+        return self.host is not None and self.host != this_host()
 
     def nodes(self) -> list[NodeState]:
         """All brokers of all clusters."""
         return [node for cluster in self.clusters.values() for node in cluster.nodes]
+
+
+def this_host() -> str:
+    """Return this host's name, which in a container is the container's."""
+    return socket.gethostname()
 
 
 class StateFile:
@@ -98,7 +119,7 @@ class StateFile:
     def save(self, state: SandboxState) -> None:
         """Write the state so that a crash leaves the old or the new one, never half of it."""
         text = json.dumps({"format": FORMAT, **dataclasses.asdict(state)}, indent=1)
-        temporary = self.path.with_suffix(".json.new")
+        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             temporary.write_text(text + "\n", encoding="utf-8")
@@ -162,7 +183,7 @@ def _parse(data: dict[str, Any]) -> SandboxState:
         )
         for name, entry in data["clusters"].items()
     }
-    return SandboxState(_parse_process(data["owner"]), clusters)
+    return SandboxState(_parse_process(data["owner"]), data["host"], clusters)
 
 
 def _parse_node(data: dict[str, Any]) -> NodeState:

@@ -1,56 +1,115 @@
-"""What runs in a sandbox, as the operating system tells it."""
+"""What runs in a sandbox: as the operating system tells it, and as the brokers answer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from engine.sandbox.broker import bootstrap_servers
+from engine.sandbox.health import probe
 from engine.sandbox.jars import KAFKA_VERSION
-from engine.sandbox.processes import ProcessIdentity
-from engine.sandbox.state import ClusterState, SandboxState, StateFile
+from engine.sandbox.state import ClusterState, NodeState, SandboxState, StateFile
 
-ClusterRunState = Literal["running", "partly running", "stopped"]
+BrokerRunState = Literal["running", "frozen", "not ready", "stopped"]
+ClusterRunState = Literal[BrokerRunState, "partly running"]
+
+_PROBE_TIMEOUT_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerStatus:
+    """One broker. `reason` says what a broker that is not ready lacks."""
+
+    id: int
+    port: int
+    pid: int | None
+    state: BrokerRunState
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """One cluster. `pids` holds one entry a broker, None where it does not run."""
+    """One cluster."""
 
     name: str
-    state: ClusterRunState
     bootstrap: str
-    pids: tuple[int | None, ...]
+    brokers: tuple[BrokerStatus, ...]
     folder: Path
-    kafka_version: str
+    kafka_version: str = KAFKA_VERSION
+
+    @property
+    def state(self) -> ClusterRunState:
+        """The brokers' state where they agree, else `partly running`."""
+        states = {broker.state for broker in self.brokers}
+        return states.pop() if len(states) == 1 else "partly running"
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that are alive."""
+        return tuple(broker.pid for broker in self.brokers if broker.pid is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxStatus:
-    """One sandbox folder. `left_behind`: its owner is gone without having cleaned up."""
+    """One sandbox folder.
+
+    `owner_pid` is the process it ends with, None when it runs until told to stop.
+    `left_behind`: that process is gone and has not cleaned up.
+    """
 
     root: Path
     clusters: tuple[ClusterStatus, ...]
-    owner: ProcessIdentity | None
+    owner_pid: int | None
     left_behind: bool
 
 
 def sandbox_status(file: StateFile, state: SandboxState) -> SandboxStatus:
-    """Return the status of one sandbox."""
+    """Return the status without asking the brokers."""
     clusters = tuple(
         _cluster_status(name, cluster, file.cluster_folder(name))
         for name, cluster in state.clusters.items()
     )
-    left_behind = state.owner is not None and not state.owner.is_alive()
-    return SandboxStatus(file.root, clusters, state.owner, left_behind)
+    owner = state.owner
+    return SandboxStatus(
+        root=file.root,
+        clusters=clusters,
+        owner_pid=None if owner is None else owner.pid,
+        left_behind=owner is not None and not owner.is_alive() and not state.is_elsewhere,
+    )
+
+
+async def probed_status(status: SandboxStatus) -> SandboxStatus:
+    """Ask every broker that runs whether it is ready."""
+
+    async def probed(cluster: ClusterStatus) -> ClusterStatus:
+        brokers = await asyncio.gather(*(_probed(broker) for broker in cluster.brokers))
+        return replace(cluster, brokers=tuple(brokers))
+
+    clusters = await asyncio.gather(*(probed(cluster) for cluster in status.clusters))
+    return replace(status, clusters=tuple(clusters))
+
+
+async def _probed(broker: BrokerStatus) -> BrokerStatus:
+    if broker.state != "running":
+        return broker
+    try:
+        async with asyncio.timeout(_PROBE_TIMEOUT_SECONDS):
+            reason = await probe(broker.port, broker.id)
+    except TimeoutError:
+        reason = f"no answer within {_PROBE_TIMEOUT_SECONDS:.0f} s"
+    return broker if reason is None else replace(broker, state="not ready", reason=reason)
 
 
 def _cluster_status(name: str, cluster: ClusterState, folder: Path) -> ClusterStatus:
-    processes = [node.find_process() for node in cluster.nodes]
-    alive = [process for process in processes if process is not None]
-    state: ClusterRunState = "partly running" if alive else "stopped"
-    if len(alive) == len(processes):
-        state = "running"
-    pids = tuple(process.pid if process else None for process in processes)
-    return ClusterStatus(name, state, bootstrap_servers(cluster), pids, folder, KAFKA_VERSION)
+    brokers = tuple(_broker_status(node) for node in cluster.nodes)
+    return ClusterStatus(name, bootstrap_servers(cluster), brokers, folder)
+
+
+def _broker_status(node: NodeState) -> BrokerStatus:
+    process = node.find_process()
+    if process is None:
+        return BrokerStatus(node.id, node.port, None, "stopped")
+    state: BrokerRunState = "frozen" if process.is_frozen() else "running"
+    return BrokerStatus(node.id, node.port, process.pid, state)

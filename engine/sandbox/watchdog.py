@@ -7,6 +7,7 @@ It holds the reading end of a pipe whose only writer is the owner. When that clo
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -14,11 +15,13 @@ from pathlib import Path
 
 from engine.sandbox.state import StateFile
 
+_END_TIMEOUT_SECONDS = 10.0
+
 
 def start(root: Path) -> subprocess.Popen[bytes]:
     """Start the watchdog over the sandbox in `root`; it lives until `dismiss` or our end."""
     return subprocess.Popen(
-        [sys.executable, "-m", "engine.sandbox.watchdog", str(root)],
+        [sys.executable, "-P", "-m", "engine.sandbox.watchdog", str(root)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -33,21 +36,23 @@ def dismiss(watchdog: subprocess.Popen[bytes]) -> None:
 
 def main() -> int:
     """Wait for the owner's end, then clean up."""
-    root = Path(sys.argv[1])
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
-    if sys.stdin.buffer.read() == b"bye\n":
-        return 0
-    file = StateFile(root)
+    if sys.stdin.buffer.read() != b"bye\n":
+        asyncio.run(_clean_up(StateFile(Path(sys.argv[1]))))
+    return 0
+
+
+async def _clean_up(file: StateFile) -> None:
     state = file.load()
     if state is None:
-        return 0
+        return
     for node in state.nodes():
         process = node.find_process()
         if process is not None:
             process.send(signal.SIGKILL)
+            await process.ended(_END_TIMEOUT_SECONDS)
     file.remove_all(state)
-    return 0
 
 
 if __name__ == "__main__":

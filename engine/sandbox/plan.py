@@ -1,0 +1,87 @@
+"""Whose a sandbox folder is, and which clusters it is to have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from engine.errors import SandboxError
+from engine.sandbox.broker import ClusterSpec, new_cluster_id
+from engine.sandbox.ports import free_ports
+from engine.sandbox.processes import this_process
+from engine.sandbox.state import ClusterState, NodeState, SandboxState, StateFile, this_host
+
+DEFAULT_CLUSTERS: Mapping[str, ClusterSpec] = {"east": ClusterSpec(), "west": ClusterSpec()}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def require_usable(state: SandboxState, file: StateFile) -> None:
+    """Raise `SandboxError` when the sandbox is another host's or another running process's."""
+    if state.is_elsewhere:
+        raise SandboxError(
+            "use", f"the sandbox in {file.root}", f"it was started on the host {state.host}",
+            f"Use another folder (--dir); if that host is gone for good, delete {file.root}.",
+        )  # fmt: skip
+    owner = state.owner
+    if owner is not None and owner != this_process() and owner.is_alive():
+        raise SandboxError(
+            "use", f"the sandbox in {file.root}", f"it belongs to the running process {owner.pid}",
+            "End that process, or use another folder (--dir).",
+        )  # fmt: skip
+
+
+def claim(state: SandboxState, file: StateFile, *, ephemeral: bool) -> None:
+    """Make sure that the folder is free for us; own it when it is to end with us."""
+    require_usable(state, file)
+    us = this_process()
+    if state.owner not in {None, us}:
+        raise SandboxError(
+            "use", f"the sandbox in {file.root}", "a ccr that was killed left it behind",
+            f"Clean up with: ccr sandbox down --dir {file.root}",
+        )  # fmt: skip
+    if ephemeral and state.owner is None:
+        if state.clusters:
+            # It would be deleted with us, and somebody meant to keep it.
+            raise SandboxError(
+                "use", str(file.root), "it holds a sandbox that is to outlive this process",
+                "Use another folder.",
+            )  # fmt: skip
+        state.owner = us
+    state.host = this_host()
+
+
+def plan_clusters(
+    state: SandboxState, file: StateFile, asked: Mapping[str, ClusterSpec] | None
+) -> None:
+    """Give every cluster that was asked for its place in the state.
+
+    A cluster that exists keeps its brokers; new settings take effect when a broker starts.
+    """
+    if asked is None:
+        asked = {} if state.clusters else DEFAULT_CLUSTERS
+    for name, spec in asked.items():
+        known = state.clusters.get(name)
+        if known is None:
+            state.clusters[name] = _new_cluster(name, spec, state)
+        elif len(known.nodes) != spec.brokers:
+            raise SandboxError(
+                "start", f"{name} with {spec.brokers} broker(s)",
+                f"in {file.root} it has {len(known.nodes)}",
+                f"Delete it first: ccr sandbox down --remove-data --dir {file.root}",
+            )  # fmt: skip
+        else:
+            known.spec = spec.to_state()
+
+
+def _new_cluster(name: str, spec: ClusterSpec, state: SandboxState) -> ClusterState:
+    if not _NAME.fullmatch(name):
+        raise SandboxError(
+            "name", f"a cluster {name!r}", "it is not 1 to 64 letters, digits, - and _",
+            "Choose another name.",
+        )  # fmt: skip
+    ports = free_ports(2 * spec.brokers, [p for n in state.nodes() for p in n.ports])
+    nodes = [
+        NodeState(id=number + 1, port=ports[2 * number], controller_port=ports[2 * number + 1])
+        for number in range(spec.brokers)
+    ]
+    return ClusterState(new_cluster_id(), spec.to_state(), nodes)
