@@ -1,0 +1,166 @@
+"""What an action of the console is, and the registry that bindings, footer, help and palette read.
+
+An action that is not in the registry (`ccr_tui.catalog`) cannot be bound, found or shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+from textual.binding import Binding, BindingType
+
+from ccr_tui.state import ConsoleState, Environment
+from engine.api.protocol import FlowsApi
+from engine.api.snapshots import CommandResult, Event, FlowSnapshot, PartitionSnapshot
+
+
+class Scope(StrEnum):
+    """Where an action's keys work; the text is its heading in the help."""
+
+    OVERVIEW = "Overview"
+    LAG = "Lag"
+    FLOW = "The flow"
+    TABLE = "Tables"
+    GLOBAL = "Everywhere"
+
+
+class Tier(IntEnum):
+    """How an act is confirmed. Where a production cluster is touched it is one tier higher."""
+
+    NONE = 0
+    ASK = 1  # Cancel or do it, focus on Cancel
+    TYPE = 2  # type the flow's name
+
+
+@dataclass(frozen=True, slots=True)
+class ActionContext:
+    """What an action would act on, at this moment."""
+
+    state: ConsoleState
+    flow: FlowSnapshot | None = None
+    partition: PartitionSnapshot | None = None
+    event: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked before an act."""
+
+    title: str
+    body: str
+    confirm: str  # the button's words: a verb, never "Yes"
+
+
+def always(context: ActionContext) -> bool:
+    """Apply everywhere."""
+    return True
+
+
+def never_disabled(context: ActionContext) -> str | None:
+    """Know no reason against it."""
+    return None
+
+
+Command = Callable[[FlowsApi, ActionContext], Awaitable[CommandResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing the operator can do.
+
+    Either `method` names the screen's (or app's) `do_<method>`, or `call` is a command to the
+    engine. `applies` chooses between actions that share a key; `why_disabled` says, in a clause,
+    why one cannot be done now.
+    """
+
+    id: str
+    title: str
+    scope: Scope
+    keys: tuple[str, ...] = ()
+    label: str = ""
+    """Short name for the footer; none there without it."""
+    footer_rank: int = 50
+    """Place in the footer, from the left."""
+    footer_keep: int = 50
+    """The lowest is dropped first from a narrow footer."""
+    footer_only_enabled: bool = False
+    method: str = ""
+    call: Command | None = None
+    ask: Callable[[ActionContext], Question] | None = None
+    tier: Tier = Tier.NONE
+    dangerous: bool = False
+    priority: bool = False
+    """Whether its keys work in dialogs and inputs too."""
+    applies: Callable[[ActionContext], bool] = always
+    why_disabled: Callable[[ActionContext], str | None] = never_disabled
+
+    def tier_in(self, context: ActionContext) -> Tier:
+        """Return how the act is confirmed here: a tier up where production is touched."""
+        if self.call is None:
+            return Tier.NONE
+        production = context.state.environment(context.flow) is Environment.PRODUCTION
+        return Tier(min(Tier.TYPE, self.tier + production))
+
+
+KEY_NAMES = {
+    "question_mark": "?",
+    "slash": "/",
+    "colon": ":",
+    "escape": "Esc",
+    "enter": "Enter",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "up": "Up",
+    "down": "Down",
+    "home": "Home",
+    "end": "End",
+    "tab": "Tab",
+    "shift+tab": "Shift+Tab",
+    "f1": "F1",
+    "f5": "F5",
+}
+
+
+def key_name(key: str) -> str:
+    """Write a key as people read it: ^p, Esc, ?."""
+    if key in KEY_NAMES:
+        return KEY_NAMES[key]
+    return f"^{key.removeprefix('ctrl+')}" if key.startswith("ctrl+") else key
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRegistry:
+    """All actions, in the order help and palette show them."""
+
+    actions: tuple[Action, ...]
+    _by_id: dict[str, Action] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_id", {action.id: action for action in self.actions})
+        if len(self._by_id) != len(self.actions):
+            raise ValueError("two actions have the same id")
+
+    def __getitem__(self, action_id: str) -> Action:
+        return self._by_id[action_id]
+
+    def in_scopes(self, scopes: Iterable[Scope]) -> Iterator[Action]:
+        """Yield the actions of these scopes, scope by scope in the order given."""
+        for scope in scopes:
+            yield from (action for action in self.actions if action.scope is scope)
+
+    def bindings(self, *scopes: Scope) -> list[BindingType]:
+        """Return Textual bindings that run `act('<id>')`, with the actions' ids for keymaps."""
+        return [
+            Binding(
+                ",".join(action.keys),
+                f"act('{action.id}')",
+                action.title,
+                id=action.id,
+                show=False,
+                priority=action.priority,
+            )
+            for action in self.in_scopes(scopes)
+            if action.keys
+        ]

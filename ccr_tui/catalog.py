@@ -1,0 +1,331 @@
+"""Every action of the console, in one list (see `ccr_tui.actions`)."""
+
+from __future__ import annotations
+
+from ccr_tui import reasons
+from ccr_tui.actions import Action, ActionContext, ActionRegistry, Question, Scope, Tier
+from ccr_tui.formats import plural
+from engine.api.protocol import FlowsApi
+from engine.api.snapshots import CommandResult, FlowSnapshot, FlowState, PartitionSnapshot
+
+
+def _flow(context: ActionContext) -> FlowSnapshot:
+    if context.flow is None:
+        raise LookupError("an action on a flow was run without one")
+    return context.flow
+
+
+def _partition(context: ActionContext) -> PartitionSnapshot:
+    if context.partition is None:
+        raise LookupError("an action on a partition was run without one")
+    return context.partition
+
+
+def _paused(context: ActionContext) -> bool:
+    return context.flow is not None and context.flow.state is FlowState.PAUSED
+
+
+def _running(context: ActionContext) -> bool:
+    return not _paused(context)
+
+
+def _on_event(context: ActionContext) -> bool:
+    return context.event is not None
+
+
+def _on_flow(context: ActionContext) -> bool:
+    return context.event is None
+
+
+async def _pause(flows: FlowsApi, context: ActionContext) -> CommandResult:
+    return await flows.pause(_flow(context).name)
+
+
+async def _resume(flows: FlowsApi, context: ActionContext) -> CommandResult:
+    return await flows.resume(_flow(context).name)
+
+
+async def _retry_flow(flows: FlowsApi, context: ActionContext) -> CommandResult:
+    return await flows.retry(_flow(context).name)
+
+
+async def _retry_partition(flows: FlowsApi, context: ActionContext) -> CommandResult:
+    partition = _partition(context)
+    return await flows.retry(partition.flow, partition.topic, partition.partition)
+
+
+async def _take_over(flows: FlowsApi, context: ActionContext) -> CommandResult:
+    return await flows.take_over(_flow(context).name)
+
+
+def _ask_pause(context: ActionContext) -> Question:
+    flow = _flow(context)
+    return Question(
+        f"Pause {flow.name}?",
+        f"{flow.target} stops receiving from {flow.source} and lag grows until the flow is "
+        "resumed. What is in flight is finished first. The pause survives restarts.",
+        "Pause",
+    )
+
+
+def _ask_resume(context: ActionContext) -> Question:
+    flow = _flow(context)
+    return Question(
+        f"Resume {flow.name}?",
+        f"Records from {flow.source} are written to {flow.target} again, from where it paused.",
+        "Resume",
+    )
+
+
+def _ask_retry_flow(context: ActionContext) -> Question:
+    flow = _flow(context)
+    return Question(
+        f"Retry what is stopped in {flow.name}?",
+        f"{plural(flow.partitions_stopped, 'partition')} will be started again, each from where it "
+        "stopped. One whose cause is still there stops again.",
+        "Retry",
+    )
+
+
+def _ask_retry_partition(context: ActionContext) -> Question:
+    partition = _partition(context)
+    return Question(
+        f"Retry {partition.topic}/{partition.partition}?",
+        "It is started again from where it stopped. If the cause is still there it stops again.",
+        "Retry",
+    )
+
+
+def _ask_take_over(context: ActionContext) -> Question:
+    flow = _flow(context)
+    owner = flow.owner
+    who = (
+        f"{owner.host} (pid {owner.pid}, generation {owner.generation})"
+        if owner
+        else "another engine"
+    )
+    return Question(
+        f"Take over {flow.name}?",
+        f"It is run by {who}. That engine is made to stand down and this one goes on from the last "
+        f"checkpoint; nothing is lost or written twice. The engine here must reach both "
+        f"{flow.source} and {flow.target}, and must stay up from then on.",
+        "Take over",
+    )
+
+
+_OVERVIEW = (
+    Action(
+        "flow.open",
+        "Open the lag of the flow",
+        Scope.OVERVIEW,
+        ("enter",),
+        "Lag",
+        10,
+        footer_keep=60,
+        method="open",
+        applies=_on_flow,
+        why_disabled=reasons.no_flow,
+    ),
+    Action(
+        "event.open",
+        "Show the event in full",
+        Scope.OVERVIEW,
+        ("enter",),
+        "Event",
+        10,
+        footer_keep=60,
+        method="details",
+        applies=_on_event,
+    ),
+    Action("details", "Show it in full", Scope.OVERVIEW, ("i",), method="details"),
+    Action(
+        "focus.events",
+        "Go to the events",
+        Scope.OVERVIEW,
+        ("tab", "shift+tab"),
+        "Events",
+        35,
+        footer_keep=40,
+        method="focus_events",
+        applies=_on_flow,
+    ),
+    Action(
+        "focus.flows",
+        "Go to the flows",
+        Scope.OVERVIEW,
+        ("tab", "shift+tab"),
+        "Flows",
+        35,
+        footer_keep=40,
+        method="focus_flows",
+        applies=_on_event,
+    ),
+)
+
+_LAG = (
+    Action(
+        "lag.back",
+        "Clear the filter, then back",
+        Scope.LAG,
+        ("escape",),
+        "Back",
+        5,
+        footer_keep=90,
+        method="back",
+    ),
+    Action(
+        "partition.open",
+        "Show the partition in full",
+        Scope.LAG,
+        ("enter", "i"),
+        "Details",
+        20,
+        footer_keep=35,
+        method="open",
+    ),
+    Action(
+        "filter.edit",
+        "Filter the partitions",
+        Scope.LAG,
+        ("slash",),
+        "Filter",
+        24,
+        footer_keep=70,
+        method="filter",
+    ),
+    Action(
+        "sort.next",
+        "Sort by the next column",
+        Scope.LAG,
+        ("s",),
+        "Sort",
+        26,
+        footer_keep=65,
+        method="sort_next",
+    ),
+    Action("sort.reverse", "Reverse the order", Scope.LAG, ("S",), method="sort_reverse"),
+    Action("sort.state", "Sort by state, worst first", Scope.LAG, method="sort_by_state"),
+    Action("sort.lag", "Sort by lag in records", Scope.LAG, method="sort_by_lag"),
+    Action("sort.behind", "Sort by lag in seconds", Scope.LAG, method="sort_by_behind"),
+    Action("sort.records", "Sort by records a second", Scope.LAG, method="sort_by_records"),
+    Action("sort.bytes", "Sort by bytes a second", Scope.LAG, method="sort_by_bytes"),
+    Action("sort.topic", "Sort by topic", Scope.LAG, method="sort_by_topic"),
+    Action(
+        "partition.retry",
+        "Retry the stopped partition",
+        Scope.LAG,
+        ("r",),
+        "Retry",
+        28,
+        footer_keep=75,
+        call=_retry_partition,
+        ask=_ask_retry_partition,
+        why_disabled=reasons.cannot_retry_partition,
+    ),
+)
+
+_FLOW = (
+    Action(
+        "flow.pause",
+        "Pause the flow",
+        Scope.FLOW,
+        ("p",),
+        "Pause",
+        22,
+        footer_keep=80,
+        call=_pause,
+        ask=_ask_pause,
+        applies=_running,
+        why_disabled=reasons.cannot_steer,
+    ),
+    Action(
+        "flow.resume",
+        "Resume the flow",
+        Scope.FLOW,
+        ("p",),
+        "Resume",
+        22,
+        footer_keep=80,
+        call=_resume,
+        ask=_ask_resume,
+        applies=_paused,
+        why_disabled=reasons.cannot_steer,
+    ),
+    Action(
+        "flow.retry",
+        "Retry all stopped partitions of the flow",
+        Scope.FLOW,
+        ("R",),
+        "Retry all",
+        30,
+        footer_keep=45,
+        call=_retry_flow,
+        ask=_ask_retry_flow,
+        why_disabled=reasons.cannot_retry_flow,
+    ),
+    Action(
+        "flow.take_over",
+        "Take the flow over from the engine that runs it",
+        Scope.FLOW,
+        ("t",),
+        "Take over",
+        15,
+        footer_keep=85,
+        footer_only_enabled=True,
+        call=_take_over,
+        ask=_ask_take_over,
+        tier=Tier.ASK,
+        dangerous=True,
+        why_disabled=reasons.cannot_take_over,
+    ),
+)
+
+
+_TABLE = (
+    Action("table.down", "Down", Scope.TABLE, ("down", "j"), method="down"),
+    Action("table.up", "Up", Scope.TABLE, ("up", "k"), method="up"),
+    Action(
+        "table.page_down", "A page down", Scope.TABLE, ("pagedown", "ctrl+f"), method="page_down"
+    ),
+    Action("table.page_up", "A page up", Scope.TABLE, ("pageup", "ctrl+b"), method="page_up"),
+    Action("table.top", "To the top", Scope.TABLE, ("g", "home"), method="top"),
+    Action("table.bottom", "To the bottom", Scope.TABLE, ("G", "end"), method="bottom"),
+)
+
+_GLOBAL = (
+    Action(
+        "refresh", "Ask the engine again now", Scope.GLOBAL, ("f5", "ctrl+r"), method="refresh_now"
+    ),
+    Action(
+        "help",
+        "Help",
+        Scope.GLOBAL,
+        ("question_mark", "f1"),
+        "Help",
+        60,
+        footer_keep=100,
+        method="help",
+    ),
+    Action(
+        "palette",
+        "Find an action by name",
+        Scope.GLOBAL,
+        ("ctrl+p", "colon"),
+        "Commands",
+        70,
+        footer_keep=30,
+        method="palette",
+    ),
+    Action("suspend", "Suspend to the shell", Scope.GLOBAL, ("ctrl+z",), method="suspend"),
+    Action("quit", "Quit", Scope.GLOBAL, ("q",), "Quit", 65, footer_keep=95, method="quit"),
+    Action(
+        "interrupt",
+        "Quit at once (twice)",
+        Scope.GLOBAL,
+        ("ctrl+c",),
+        method="interrupt",
+        priority=True,
+    ),
+)
+
+REGISTRY = ActionRegistry((*_OVERVIEW, *_LAG, *_FLOW, *_TABLE, *_GLOBAL))

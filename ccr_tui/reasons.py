@@ -1,0 +1,76 @@
+"""Why an action cannot be done now: clauses that follow `Pause:` in toast, palette and help."""
+
+from __future__ import annotations
+
+from ccr_tui.actions import ActionContext
+from engine.api.snapshots import FlowSnapshot, FlowState, PartitionState
+
+
+def _cannot_command(context: ActionContext) -> str | None:
+    if context.state.snapshot is None:
+        return "the engine has not answered yet"
+    if context.state.failure is not None:
+        return "the engine does not answer"
+    if context.state.read_only:
+        return "this engine is read-only"
+    return None
+
+
+def no_flow(context: ActionContext) -> str | None:
+    """Need a selected flow."""
+    return None if context.flow else "no flow is selected"
+
+
+def cannot_steer(context: ActionContext) -> str | None:
+    """Need a flow that the engine in sight runs, and an engine that takes commands."""
+    reason = _cannot_command(context) or no_flow(context)
+    if reason or context.flow is None:
+        return reason
+    if context.flow.state is FlowState.STANDBY:
+        return f"{context.flow.name} is run by {owner_host(context.flow)}; take it over first"
+    return None
+
+
+def cannot_retry_flow(context: ActionContext) -> str | None:
+    """Need something in the flow that is stopped."""
+    reason = cannot_steer(context)
+    if reason or context.flow is None:
+        return reason
+    if context.flow.state is FlowState.STOPPED or context.flow.partitions_stopped:
+        return None
+    if context.flow.partitions_waiting or context.flow.state is FlowState.WAITING:
+        return "nothing is stopped; what waits is retried by itself"
+    return f"nothing in {context.flow.name} is stopped"
+
+
+def cannot_retry_partition(context: ActionContext) -> str | None:
+    """Need a stopped partition."""
+    reason = cannot_steer(context)
+    if reason:
+        return reason
+    partition = context.partition
+    if partition is None:
+        return "no partition is selected"
+    if partition.state is PartitionState.STOPPED:
+        return None
+    name = f"{partition.topic}/{partition.partition}"
+    if partition.state is PartitionState.WAITING:
+        return f"{name} waits and is retried by itself"
+    return f"{name} is {partition.state}, not stopped"
+
+
+def cannot_take_over(context: ActionContext) -> str | None:
+    """Need a flow that another engine runs."""
+    reason = _cannot_command(context) or no_flow(context)
+    if reason or context.flow is None:
+        return reason
+    if context.flow.state is FlowState.STANDBY:
+        return None
+    if context.flow.owned_here:
+        return f"{context.flow.name} is already run by this engine"
+    return f"{context.flow.name} is {context.flow.state}; no other engine runs it"
+
+
+def owner_host(flow: FlowSnapshot) -> str:
+    """Name who runs a flow."""
+    return flow.owner.host if flow.owner else "another engine"
