@@ -1,0 +1,200 @@
+"""The console's application: owns the state, hands messages and actions to where they belong."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.command import CommandPalette, Provider
+from textual.screen import Screen
+
+from ccr_tui import performing
+from ccr_tui.actions import Action, ActionContext, Scope
+from ccr_tui.bridge import EngineBridge, Reopen
+from ccr_tui.catalog import REGISTRY
+from ccr_tui.leaving import question_before_quitting
+from ccr_tui.messages import EngineChanged, EventsReady, LinkLost, PartitionsReady, SnapshotReady
+from ccr_tui.pace import Pace
+from ccr_tui.palette import ActionProvider
+from ccr_tui.screens.base import CcrScreen
+from ccr_tui.screens.dialogs.confirm import ConfirmDialog
+from ccr_tui.screens.help.screen import HelpScreen
+from ccr_tui.screens.lag.screen import LagScreen
+from ccr_tui.screens.overview.screen import OverviewScreen
+from ccr_tui.state import ConsoleMode, ConsoleState
+from ccr_tui.symbols import Symbols, for_locale
+from ccr_tui.themes import DEFAULT, SIXTEEN, load_themes, theme_folders
+from engine.api.protocol import EngineApi
+
+TWICE_WITHIN = 3.0
+"""Seconds in which ctrl+c must be pressed again."""
+
+
+class CcrApp(App[None], inherit_bindings=False):
+    """The console, on any engine that speaks `EngineApi`.
+
+    The caller opens and closes the engine; `reopen`, where given, replaces one that was lost.
+    """
+
+    TITLE = "ccr"
+    CSS_PATH = Path(__file__).parent / "styles" / "console.tcss"
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionProvider}
+    BINDINGS = REGISTRY.bindings(Scope.GLOBAL)
+    ENABLE_COMMAND_PALETTE = False  # Textual's own binding for it; ours comes from the registry
+    NOTIFICATION_TIMEOUT = 6.0
+
+    def __init__(
+        self,
+        api: EngineApi,
+        *,
+        mode: ConsoleMode,
+        config_name: str,
+        theme: str | None = None,
+        folders: Sequence[Path] | None = None,
+        symbols: Symbols | None = None,
+        reopen: Reopen | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        # Native colours from the start: Textual then drops every colour under NO_COLOR instead of
+        # turning them into greys.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self.animation_level = "none"
+        self.symbols = symbols or for_locale()
+        self.state = ConsoleState(mode, config_name)
+        self.bridge = EngineBridge(api, self.post_message, reopen=reopen, pace=pace)
+        self._wanted_theme = theme
+        self._folders = theme_folders() if folders is None else folders
+        self._interrupted_at = float("-inf")
+
+    def on_mount(self) -> None:
+        """Choose a theme, open the overview and start to ask the engine."""
+        self._use_theme()
+        self.set_class(self.symbols.ascii_only, "-ascii")
+        self.push_screen(OverviewScreen(self))
+        self.run_worker(self.bridge.run(), name="bridge", group="bridge")
+        self.set_interval(1.0, self._refresh_top)
+
+    def _use_theme(self) -> None:
+        themes = load_themes(self._folders)
+        for theme in themes.by_name.values():
+            self.register_theme(theme)
+        for problem in themes.problems:
+            self.notify(problem, severity="warning", markup=False, timeout=15)
+        few_colours = self.no_color or self.console.color_system in (None, "standard")
+        wanted = self._wanted_theme or (SIXTEEN if few_colours else DEFAULT)
+        if wanted in self.available_themes:
+            self.theme = wanted
+        else:
+            self.notify(
+                f"There is no theme named {wanted}; using {self.theme}.",
+                severity="warning",
+                markup=False,
+            )
+
+    @property
+    def top(self) -> CcrScreen | None:
+        """The screen in front, under any dialog."""
+        screens = [screen for screen in self.screen_stack if isinstance(screen, CcrScreen)]
+        return screens[-1] if screens else None
+
+    def _refresh_top(self) -> None:
+        if self.top is not None:
+            self.top.show_state()
+
+    @on(SnapshotReady)
+    def _snapshot_ready(self, message: SnapshotReady) -> None:
+        self.state.answered(message.snapshot, message.received_at)
+        self._refresh_top()
+
+    @on(EventsReady)
+    def _events_ready(self, message: EventsReady) -> None:
+        self.state.happened(message.engine_id, message.events)
+        self._refresh_top()
+
+    @on(PartitionsReady)
+    def _partitions_ready(self) -> None:
+        if isinstance(self.top, LagScreen):
+            self.top.apply(self.bridge.take_partitions())
+
+    @on(EngineChanged)
+    def _engine_changed(self, message: EngineChanged) -> None:
+        self.state.mode = message.mode
+
+    @on(LinkLost)
+    def _link_lost(self, message: LinkLost) -> None:
+        self.state.failed(message.what, message.next_step, message.at)
+        self._refresh_top()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Offer none of Textual's own: the registry has all there are."""
+        return ()
+
+    def action_act(self, action_id: str) -> None:
+        """Perform one of the actions that work everywhere."""
+        if self.top is not None:
+            self.perform(REGISTRY[action_id], self.top.context(), self.top)
+
+    def perform(self, action: Action, context: ActionContext, screen: CcrScreen) -> None:
+        """Do an action, or say why not."""
+        reason = action.why_disabled(context)
+        if reason is not None:
+            self.notify(f"{action.title}: {reason}.", severity="warning", markup=False)
+        elif action.call is not None:
+            self.run_worker(
+                performing.command(self, self.bridge, action, context), group="commands"
+            )
+        else:
+            name = f"do_{action.method}"
+            handler = getattr(screen, name, None) or getattr(self, name)
+            handler()
+
+    def do_help(self) -> None:
+        """Show the help for the screen in front."""
+        if self.top is not None:
+            self.push_screen(
+                HelpScreen(REGISTRY, self.top.SCOPES, self.top.context(), self.symbols)
+            )
+
+    def do_palette(self) -> None:
+        """Open the command palette."""
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette(placeholder="Find an action", id="--command-palette"))
+
+    def do_refresh_now(self) -> None:
+        """Ask the engine now."""
+        self.bridge.poke()
+
+    def do_suspend(self) -> None:
+        """Go to the background; `fg` comes back."""
+        self.action_suspend_process()
+
+    def do_quit(self) -> None:
+        """Quit, after asking when replication ends with the console."""
+        question = question_before_quitting(self.state)
+        if question is None:
+            self.exit()
+        else:
+            self.push_screen(ConfirmDialog(question, dangerous=True), self._quit_answered)
+
+    def _quit_answered(self, confirmed: bool | None) -> None:
+        if confirmed:
+            self.exit()
+
+    def do_interrupt(self) -> None:
+        """Quit without asking at the second time within three seconds."""
+        now = time.monotonic()
+        if now - self._interrupted_at <= TWICE_WITHIN:
+            self.exit()
+            return
+        self._interrupted_at = now
+        ends = "; replication stops with it" if question_before_quitting(self.state) else ""
+        self.notify(
+            f"Press ctrl+c again to leave the console{ends}.",
+            severity="warning",
+            timeout=TWICE_WITHIN,
+        )

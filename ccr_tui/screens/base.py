@@ -1,0 +1,136 @@
+"""What every full screen has: header, banner, footer, and actions from the registry."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar, Protocol
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Static
+
+from ccr_tui.actions import Action, ActionContext, Scope
+from ccr_tui.bridge import EngineBridge
+from ccr_tui.catalog import REGISTRY
+from ccr_tui.formats import age, one_line
+from ccr_tui.state import ConsoleState
+from ccr_tui.symbols import Symbols
+from ccr_tui.widgets.footer import FooterLine
+from ccr_tui.widgets.header import HeaderLine
+
+
+class Console(Protocol):
+    """What a screen needs of the app."""
+
+    state: ConsoleState
+    symbols: Symbols
+    bridge: EngineBridge
+
+    def perform(self, action: Action, context: ActionContext, screen: CcrScreen) -> None:
+        """Do an action, or say why not."""
+
+
+class CcrScreen(Screen[None]):
+    """A full screen of the console. Subclasses give `SCOPES`, a body, and `do_<method>` methods."""
+
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.GLOBAL,)
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+        self.header = HeaderLine()
+        self.banner = Static("", markup=False, id="banner")
+        self.footer = FooterLine()
+        self._banner = ("", "")
+
+    def compose(self) -> ComposeResult:
+        """Header, banner, body, footer."""
+        yield self.header
+        yield self.banner
+        yield from self.compose_body()
+        yield self.footer
+
+    def compose_body(self) -> ComposeResult:
+        """Give what is between banner and footer."""
+        raise NotImplementedError
+
+    def show_body(self, state: ConsoleState, now: float) -> None:
+        """Bring the body up to date."""
+        raise NotImplementedError
+
+    def context(self) -> ActionContext:
+        """Return what an action would act on now."""
+        return ActionContext(self.console.state)
+
+    def show_state(self) -> None:
+        """Bring everything up to date with the console's state; called at least once a second."""
+        if not self.is_mounted:
+            return
+        state, now = self.console.state, time.monotonic()
+        self.header.show_state(state, now, self.console.symbols)
+        self._show_banner(*banner(state, now))
+        self.set_class(state.stale(now), "-stale")
+        self.show_body(state, now)
+        self.show_footer()
+
+    def show_footer(self) -> None:
+        """Bring the footer up to date."""
+        self.footer.show_actions(REGISTRY.in_scopes(self.SCOPES), self.context())
+
+    def _show_banner(self, text: str, kind: str) -> None:
+        if (text, kind) == self._banner:
+            return
+        self._banner = (text, kind)
+        self.banner.update(text)
+        self.banner.display = bool(text)
+        self.banner.set_classes(f"-{kind}" if kind else "")
+
+    def on_mount(self) -> None:
+        """Draw what is known already."""
+        self.banner.display = False
+        self.call_after_refresh(self.show_state)
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what happened behind another screen."""
+        self.show_state()
+
+    def on_resize(self) -> None:
+        """Fit header and footer to the new width."""
+        self.call_after_refresh(self.show_state)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let the one of several actions on a key through that applies."""
+        if action != "act":
+            return super().check_action(action, parameters)
+        return REGISTRY[str(parameters[0])].applies(self.context())
+
+    def action_act(self, action_id: str) -> None:
+        """Perform an action of the registry."""
+        self.console.perform(REGISTRY[action_id], self.context(), self)
+
+
+def banner(state: ConsoleState, now: float) -> tuple[str, str]:
+    """Return what must be said above everything, and how it looks; empty when all is well."""
+    failure = state.failure
+    if failure is not None:
+        old = state.age(now)
+        last = f" What you see is {age(old)} old." if old is not None else ""
+        text = f"ENGINE LOST for {age(now - failure.since)}: {one_line(failure.what).rstrip('.')}."
+        return f"{text} {one_line(failure.next_step)}{last} Trying again.".replace(
+            "  ", " "
+        ), "failed"
+    watched = state.watched_flows()
+    if not watched or state.snapshot is None:
+        return "", ""
+    flow = watched[0]
+    if flow.owner is None:
+        return "", ""
+    beat = state.observed_ago(flow.owner.heartbeat_at, now)
+    who = f"{flow.owner.host} (pid {flow.owner.pid}), heartbeat {age(beat)} ago"
+    total = len(state.snapshot.flows)
+    what = (
+        f"{flow.name} is"
+        if len(watched) == 1
+        else f"{len(watched)} of {total} flows, {flow.name} first, are"
+    )
+    return f"OBSERVER: {what} run by {who}. This console only watches; t takes over.", "observer"

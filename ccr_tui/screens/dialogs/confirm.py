@@ -1,0 +1,80 @@
+"""Asks before an act: with Cancel in focus, or for the name to be typed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from ccr_tui.actions import Question
+
+
+class ConfirmDialog(ModalScreen[bool]):
+    """Returns True only when the operator chose the act itself."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "answer(False)", "Cancel", show=False),
+        Binding("left,h", "app.focus_previous", show=False),
+        Binding("right,l", "app.focus_next", show=False),
+    ]
+
+    def __init__(
+        self, question: Question, *, typed: str | None = None, dangerous: bool = False
+    ) -> None:
+        """Ask `question`; with `typed` the act needs this text to be typed first."""
+        super().__init__()
+        self.question = question
+        self.typed = typed
+        self.dangerous = dangerous
+
+    def compose(self) -> ComposeResult:
+        """Title, text, what to type, buttons."""
+        with Vertical(classes="dialog"):
+            yield Static(self.question.title, markup=False, classes="dialog-title")
+            with VerticalScroll(can_focus=False):
+                yield Static(self.question.body, markup=False)
+            if self.typed is not None:
+                yield Static(f"Type {self.typed} to confirm:", markup=False, classes="dialog-ask")
+                name = Input(id="typed", compact=True, placeholder=self.typed)
+                name.cursor_blink = False
+                yield name
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("Cancel", id="cancel", compact=True)
+                confirm = Button(
+                    self.question.confirm,
+                    id="confirm",
+                    compact=True,
+                    variant="error" if self.dangerous else "warning",
+                )
+                confirm.disabled = self.typed is not None
+                yield confirm
+
+    def on_mount(self) -> None:
+        """Put the focus where Enter does no harm."""
+        self.query_one("#typed" if self.typed is not None else "#cancel").focus()
+
+    @on(Input.Changed)
+    def _typing(self, event: Input.Changed) -> None:
+        self.query_one("#confirm", Button).disabled = event.value.strip() != self.typed
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        if event.value.strip() == self.typed:
+            self.query_one("#confirm", Button).focus()
+        else:
+            self.notify(
+                f"That is not {self.typed}; nothing was done.", severity="warning", markup=False
+            )
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "confirm")
+
+    def action_answer(self, confirmed: bool) -> None:
+        """Close with an answer."""
+        self.dismiss(confirmed)

@@ -1,0 +1,139 @@
+"""What there is to say about a flow, a partition or an event: most important first."""
+
+from __future__ import annotations
+
+from ccr_tui import formats
+from ccr_tui.screens.tones import FLOW_TONES, PARTITION_TONES, SEVERITY_TONES, TREND_TONES
+from ccr_tui.state import ConsoleState
+from ccr_tui.symbols import Symbols
+from ccr_tui.widgets.facts import Fact, reason_facts
+from ccr_tui.widgets.table.columns import Cell, Tone
+from engine.api.snapshots import Event, FlowSnapshot, PartitionSnapshot
+
+_SPARK = 24
+
+
+def flow_facts(flow: FlowSnapshot, state: ConsoleState, now: float, symbols: Symbols) -> list[Fact]:
+    """Describe a flow."""
+    facts: list[Fact] = [_flow_state(flow, symbols)]
+    since = _reason_age(flow.reason.since if flow.reason else 0.0, state, now)
+    facts += reason_facts(flow.reason, FLOW_TONES[flow.state], since)
+    facts.append(_lag_fact(flow, symbols))
+    facts.append(_rate_fact(flow, symbols))
+    facts.append(_owner_fact(flow, state, now))
+    old = formats.age(state.observed_ago(flow.observed_at, now))
+    total = f"{formats.count(flow.records_total, 20)} records, {formats.size(flow.bytes_total)}"
+    facts.append(
+        [("Total ", Tone.DIM), (total, Tone.PLAIN), (" since this engine started", Tone.DIM)]
+    )
+    facts.append([("Data  ", Tone.DIM), (f"{old} old", Tone.PLAIN)])
+    return facts
+
+
+def _flow_state(flow: FlowSnapshot, symbols: Symbols) -> Fact:
+    fact: list[Cell] = [
+        ("State ", Tone.DIM),
+        (symbols.state(flow.state), FLOW_TONES[flow.state]),
+        (f"  {flow.source} {symbols.arrow} {flow.target}", Tone.PLAIN),
+        (f"  {formats.plural(flow.topics, 'topic')}", Tone.PLAIN),
+        (f", {formats.plural(flow.partitions, 'partition')}", Tone.PLAIN),
+    ]
+    if flow.partitions_stopped:
+        fact.append((f"  {symbols.stuck} {flow.partitions_stopped:,} stopped", Tone.BAD))
+    if flow.partitions_waiting:
+        fact.append((f"  {flow.partitions_waiting:,} waiting", Tone.WARN))
+    return fact
+
+
+def _lag_fact(flow: FlowSnapshot, symbols: Symbols) -> Fact:
+    """Draw the flow's lag over the last two minutes."""
+    spark = formats.sparkline([point.lag_records for point in flow.history], _SPARK, symbols.ramp)
+    return [
+        ("Lag   ", Tone.DIM),
+        (f"{spark} " if spark else "", Tone.PLAIN),
+        (f"{formats.count(flow.lag_records, 20)} records", Tone.PLAIN),
+        (f", {formats.seconds(flow.lag_seconds)} behind", Tone.PLAIN),
+    ]
+
+
+def _rate_fact(flow: FlowSnapshot, symbols: Symbols) -> Fact:
+    """Draw the flow's throughput over the last two minutes."""
+    spark = formats.sparkline(
+        [point.records_per_second for point in flow.history], _SPARK, symbols.ramp
+    )
+    limit = flow.limit_bytes_per_second
+    return [
+        ("Rate  ", Tone.DIM),
+        (f"{spark} " if spark else "", Tone.PLAIN),
+        (f"{formats.rate(flow.records_per_second)} records/s", Tone.PLAIN),
+        (f", {formats.size(flow.bytes_per_second)}/s", Tone.PLAIN),
+        (f", limited to {formats.size(limit)}/s" if limit else "", Tone.WARN),
+    ]
+
+
+def _owner_fact(flow: FlowSnapshot, state: ConsoleState, now: float) -> Fact:
+    owner = flow.owner
+    if owner is None:
+        return [("Owner ", Tone.DIM), ("none: no engine runs this flow", Tone.WARN)]
+    here = "this engine, " if flow.owned_here else ""
+    who = f"{here}{owner.host} pid {owner.pid}, generation {owner.generation}"
+    beat = formats.age(state.observed_ago(owner.heartbeat_at, now))
+    return [("Owner ", Tone.DIM), (who, Tone.PLAIN), (f", heartbeat {beat} ago", Tone.DIM)]
+
+
+def partition_facts(
+    partition: PartitionSnapshot, state: ConsoleState, now: float, symbols: Symbols
+) -> list[Fact]:
+    """Describe a partition."""
+    facts: list[Fact] = [
+        [
+            ("State ", Tone.DIM),
+            (symbols.state(partition.state), PARTITION_TONES[partition.state]),
+            ("  lag ", Tone.DIM),
+            (symbols.trend(partition.trend), TREND_TONES[partition.trend]),
+            (f"  {formats.count(partition.lag_records, 20)} records", Tone.PLAIN),
+            (f", {formats.seconds(partition.lag_seconds)} behind", Tone.PLAIN),
+        ]
+    ]
+    since = _reason_age(partition.reason.since if partition.reason else 0.0, state, now)
+    facts += reason_facts(partition.reason, PARTITION_TONES[partition.state], since)
+    facts.append(
+        [
+            ("At    ", Tone.DIM),
+            (f"source end {formats.offset(partition.source_end)}", Tone.PLAIN),
+            (f"  mirrored to {formats.offset(partition.mirrored_to)}", Tone.PLAIN),
+            (f"  target end {formats.offset(partition.target_end)}", Tone.PLAIN),
+        ]
+    )
+    rate = formats.rate(partition.records_per_second)
+    size = formats.size(partition.bytes_per_second)
+    old = formats.age(state.observed_ago(partition.observed_at, now))
+    facts.append(
+        [
+            ("Rate  ", Tone.DIM),
+            (f"{rate} records/s, {size}/s", Tone.PLAIN),
+            (f"  source seen {old} ago", Tone.DIM),
+        ]
+    )
+    if partition.target_topic != partition.topic:
+        facts.append([("To    ", Tone.DIM), (f"topic {partition.target_topic}", Tone.PLAIN)])
+    return facts
+
+
+def event_facts(event: Event) -> list[Fact]:
+    """Describe an event."""
+    facts: list[Fact] = [
+        [
+            (event.severity.value, SEVERITY_TONES[event.severity]),
+            (f"  {formats.timestamp(event.at)}  ", Tone.DIM),
+            (formats.one_line(event.subject), Tone.STRONG),
+        ],
+        [(formats.one_line(event.text), Tone.PLAIN)],
+    ]
+    if event.next_step:
+        facts.append([("Next  ", Tone.DIM), (formats.one_line(event.next_step), Tone.STRONG)])
+    return facts
+
+
+def _reason_age(since: float, state: ConsoleState, now: float) -> str:
+    return formats.age(state.observed_ago(since, now)) if since else ""

@@ -1,0 +1,70 @@
+"""The line in which a filter is typed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, Static
+
+
+class FilterInput(Input):
+    """Enter keeps the filter, Esc drops it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "drop", show=False),
+        Binding("down", "submit", show=False),
+    ]
+
+    def action_drop(self) -> None:
+        """Empty the filter and close."""
+        self.value = ""
+        self.post_message(self.Submitted(self, ""))
+
+
+class FilterBar(Horizontal):
+    """`/` and what was typed; `problem` says why it is not a filter."""
+
+    class Edited(Message):
+        """The text changed."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Closed(Message):
+        """Typing is over."""
+
+    def __init__(self) -> None:
+        super().__init__(id="filter")
+        self.input = FilterInput(
+            compact=True, placeholder="text, !text, re:regex, stopped, growing, stalled"
+        )
+        self.input.cursor_blink = False
+        self.problem = Static("", markup=False, id="filter-problem")
+
+    def compose(self) -> ComposeResult:
+        """Slash, input, problem."""
+        yield Static("/", markup=False, id="filter-slash")
+        yield self.input
+        yield self.problem
+
+    def open(self) -> None:
+        """Show the line and type into it."""
+        self.display = True
+        self.input.focus()
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Edited(event.value))
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.post_message(self.Edited(event.value))
+        self.post_message(self.Closed())
