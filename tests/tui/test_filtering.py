@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from ccr_tui.screens.lag.filtering import FilterError, name_of, parse
+from tests.tui.scripted import small_partitions
+
+
+def found(text: str) -> list[str]:
+    wanted = parse(text)
+    return [name_of(p) for p in small_partitions() if wanted is None or wanted.matches(p)]
+
+
+ALL = ["orders.eu/0", "orders.eu/1", "orders.eu/2", "orders.us/0", "payments/0", "payments/1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", ALL),
+        ("!", ALL),
+        ("re:", ALL),
+        ("  ", ALL),
+        ("orders.us", ["orders.us/0"]),
+        ("ORDERS.US", ["orders.us/0"]),
+        ("eu/1", ["orders.eu/1"]),
+        ("!orders", ["payments/0", "payments/1"]),
+        ("re:^p.*/1$", ["payments/1"]),
+        ("!re:^p", ["orders.eu/0", "orders.eu/1", "orders.eu/2", "orders.us/0"]),
+        ("stopped", ["orders.eu/1"]),
+        ("waiting", ["payments/0"]),
+        ("growing", ["orders.eu/2"]),
+        ("in step", ["orders.eu/0", "payments/1"]),
+        ("in", []),
+        ("nothing.like.it", []),
+    ],
+)
+def test_filter(text: str, names: list[str]) -> None:
+    assert found(text) == names
+
+
+def test_a_bad_regex_says_where() -> None:
+    with pytest.raises(FilterError, match="unterminated character set at position 3"):
+        parse("re:ab[c")
