@@ -39,7 +39,7 @@ SNAPSHOT = TypeAdapter(EngineSnapshot)
 EVENTS = TypeAdapter(tuple[Event, ...])
 PAGE = TypeAdapter(PartitionsPage)
 RESULT = TypeAdapter(CommandResult)
-_ROWS = TypeAdapter(tuple[PartitionSnapshot, ...])
+ROWS = TypeAdapter(tuple[PartitionSnapshot, ...])
 
 
 class _Body(BaseModel):
@@ -116,6 +116,6 @@ def page_chunks(page: PartitionsPage) -> Iterator[bytes]:
     """Write a page in pieces, so that 10,000 partitions don't hold up the event loop in one go."""
     yield PAGE.dump_json(page, exclude={"partitions"})[:-1] + b',"partitions":['
     for start in range(0, len(page.partitions), ROWS_A_CHUNK):
-        rows = _ROWS.dump_json(page.partitions[start : start + ROWS_A_CHUNK])[1:-1]
+        rows = ROWS.dump_json(page.partitions[start : start + ROWS_A_CHUNK])[1:-1]
         yield b"," + rows if start else rows
     yield b"]}"

@@ -1,0 +1,53 @@
+"""Ending in two stages: the first signal drains, the second ends now."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+
+from engine.service.logs import fields
+
+LOG = logging.getLogger(__name__)
+READ_BYTES = 4096
+
+
+class Shutdown:
+    """What asks the process to end, and how far it has got. Belongs to one running loop."""
+
+    def __init__(self) -> None:
+        self.requested = asyncio.Event()
+        self.now = asyncio.Event()
+        self.cause = ""
+
+    def listen_to_signals(self) -> None:
+        """Take SIGTERM, SIGINT and, unless it is ignored (nohup), SIGHUP."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue
+            loop.add_signal_handler(number, self.signalled, number)
+
+    def signalled(self, number: signal.Signals) -> None:
+        """Drain at the first signal, end at the second."""
+        if self.requested.is_set():
+            LOG.warning("%s again: ending now", number.name, extra=fields("service.ending_now"))
+            self.now.set()
+        else:
+            self.request(number.name)
+
+    def request(self, cause: str) -> None:
+        """Ask for a drain and an end; asking again changes nothing."""
+        if not self.requested.is_set():
+            self.cause = cause
+            self.requested.set()
+
+    async def watch_parent(self) -> None:
+        """Ask for an end when standard input closes: the parent has closed it, or is dead."""
+        reader = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while await reader.read(READ_BYTES):
+            pass
+        self.request("the console has gone")
