@@ -1,0 +1,228 @@
+"""`ccr status` and `ccr lag`: where every flow and every partition stands."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ccr_tui.cli.tables import Row, indented, table
+from engine.api.snapshots import (
+    ClusterSnapshot,
+    EngineMode,
+    EngineSnapshot,
+    FlowSnapshot,
+    PartitionSnapshot,
+    PartitionsPage,
+    Reason,
+)
+from engine.errors import ConfigError
+from engine.service import wording
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    Subparsers = _SubParsersAction[argparse.ArgumentParser]
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add `status` and `lag`."""
+    status = subparsers.add_parser(
+        "status",
+        help="flows and clusters as they are now",
+        description="Show clusters and flows: from the engine that runs this configuration on this "
+        "host, or else from the clusters themselves (no engine needed). "
+        "Exit code: 3 a cluster cannot be reached, 1 a flow or partition is stopped, else 0.",
+    )
+    status.set_defaults(func=run_status)
+    lag = subparsers.add_parser(
+        "lag",
+        help="every partition: source end, mirrored to, lag",
+        description="Show every partition of one flow or of all. Reads and exits like ccr status.",
+    )
+    lag.add_argument("flow", nargs="?", metavar="FLOW", help="one flow (default: all)")
+    lag.add_argument("--topic", metavar="REGEX", help="only topics whose whole name matches")
+    lag.add_argument(
+        "--sort",
+        choices=("lag", "topic"),
+        default="lag",
+        help="lag: most records behind first (default); topic: by topic and partition",
+    )
+    lag.set_defaults(func=run_lag)
+    for parser in (status, lag):
+        parser.add_argument("--json", action="store_true", help="one JSON object (docs/cli.md)")
+
+
+async def run_status(args: argparse.Namespace) -> int:
+    """Print the status; returns the exit code."""
+    from ccr_tui.cli.reading import read  # noqa: PLC0415  (imports the engine: slow)
+
+    reading = await read(args.config, partitions=False)
+    if args.json:
+        print(json.dumps(status_json(reading.snapshot), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(status_lines(reading.snapshot)))
+    return reading.exit_code()
+
+
+async def run_lag(args: argparse.Namespace) -> int:
+    """Print the partitions; returns the exit code."""
+    from ccr_tui.cli.reading import read  # noqa: PLC0415  (imports the engine: slow)
+
+    wanted = _topic_pattern(args.topic)
+    reading = await read(args.config, flow=args.flow, partitions=True)
+    chosen = {page.flow: _chosen(page, wanted, by_lag=args.sort == "lag") for page in reading.pages}
+    if args.json:
+        print(json.dumps(lag_json(reading.snapshot, chosen), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(lag_lines(reading.snapshot, chosen)))
+    return reading.exit_code()
+
+
+def _topic_pattern(text: str | None) -> re.Pattern[str]:
+    try:
+        return re.compile(".*" if text is None else text)
+    except re.error as error:
+        at = "" if error.pos is None else f" at position {error.pos + 1}"
+        raise ConfigError("reading the option", f"--topic {text}", f"{error.msg}{at}") from None
+
+
+def _chosen(
+    page: PartitionsPage, wanted: re.Pattern[str], *, by_lag: bool
+) -> list[PartitionSnapshot]:
+    rows = [row for row in page.partitions if wanted.fullmatch(row.topic)]
+    rows.sort(key=lambda row: (row.topic, row.partition))
+    if by_lag:
+        rows.sort(key=lambda row: -1 if row.lag_records is None else row.lag_records, reverse=True)
+    return rows
+
+
+# JSON
+
+
+def status_json(snapshot: EngineSnapshot) -> dict[str, Any]:
+    """Return the snapshot without the flows' history, which is for sparklines."""
+    from engine.service.codec import SNAPSHOT  # noqa: PLC0415  (imports pydantic: slow)
+
+    dumped: dict[str, Any] = SNAPSHOT.dump_python(
+        snapshot, mode="json", exclude={"flows": {"__all__": {"history"}}}
+    )
+    return dumped
+
+
+def lag_json(
+    snapshot: EngineSnapshot, chosen: dict[str, list[PartitionSnapshot]]
+) -> dict[str, Any]:
+    """Return the status with each flow's partitions in it."""
+    from engine.service.codec import ROWS  # noqa: PLC0415  (imports pydantic: slow)
+
+    dumped = status_json(snapshot)
+    for flow in dumped["flows"]:
+        rows = tuple(chosen[flow["name"]])
+        flow["partitions_listed"] = ROWS.dump_python(
+            rows, mode="json", exclude={"__all__": {"version", "flow"}}
+        )
+    return dumped
+
+
+# text
+
+
+def status_lines(snapshot: EngineSnapshot) -> Iterator[str]:
+    """Word a snapshot in lines of 80 columns."""
+    yield from _heading(snapshot)
+    yield ""
+    yield from table(
+        ("cluster", "State", "Environment", "brokers"), [_cluster_row(c) for c in snapshot.clusters]
+    )
+    yield ""
+    if not snapshot.flows:
+        yield "The configuration has no flows."
+        return
+    yield from table(
+        ("flow", "State", "partitions", "lag", "behind", "records/s", "bytes/s"),
+        [_flow_row(flow, snapshot) for flow in snapshot.flows],
+    )
+
+
+def _heading(snapshot: EngineSnapshot) -> Iterator[str]:
+    yield f"config  {snapshot.config_path}"
+    if snapshot.mode is EngineMode.ONE_SHOT:
+        yield "engine  none of this configuration on this host; read from the clusters"
+        return
+    kind = "the console's" if snapshot.mode is EngineMode.EMBEDDED else "service"
+    up = wording.duration(snapshot.taken_at - snapshot.started_at)
+    read_only = ", read-only" if snapshot.read_only else ""
+    yield f"engine  {kind}, pid {snapshot.pid}, ccr {snapshot.version}, up {up}{read_only}"
+
+
+def _cluster_row(cluster: ClusterSnapshot) -> Row:
+    state = "reachable" if cluster.reachable else "away"
+    cells = (cluster.name, state, cluster.environment, str(cluster.brokers or wording.UNKNOWN))
+    return Row(cells, _notes(cluster.reason))
+
+
+def _flow_row(flow: FlowSnapshot, snapshot: EngineSnapshot) -> Row:
+    looked_once = snapshot.mode is EngineMode.ONE_SHOT  # a rate takes two looks
+    cells = (
+        flow.name,
+        flow.state.value,
+        wording.count(flow.partitions),
+        wording.count(flow.lag_records),
+        wording.duration(flow.lag_seconds),
+        wording.UNKNOWN if looked_once else wording.count(flow.records_per_second),
+        wording.UNKNOWN if looked_once else wording.size(flow.bytes_per_second),
+    )
+    notes = _notes(flow.reason)
+    if flow.partitions_stopped:
+        notes += (f"partitions stopped: {flow.partitions_stopped} (ccr lag {flow.name})",)
+    if flow.owner is not None and not flow.owned_here:
+        notes += (f"owner: engine {flow.owner.engine_id} on {flow.owner.host}",)
+    return Row(cells, notes)
+
+
+def _notes(reason: Reason | None) -> tuple[str, ...]:
+    if reason is None:
+        return ()
+    since = f" (for {wording.duration(time.time() - reason.since)})" if reason.since else ""
+    return (reason.text + since, reason.next_step) if reason.next_step else (reason.text + since,)
+
+
+def lag_lines(
+    snapshot: EngineSnapshot, chosen: dict[str, list[PartitionSnapshot]]
+) -> Iterator[str]:
+    """Word partitions in lines of 80 columns, flow by flow."""
+    for number, flow in enumerate(snapshot.flows):
+        if number:
+            yield ""
+        yield f"{flow.name}: {flow.state}, {wording.lag(flow.lag_records, flow.lag_seconds)}"
+        for note in _notes(flow.reason):
+            yield from indented(note)
+        rows = chosen[flow.name]
+        if not rows:
+            yield from indented("no partitions" if not flow.partitions else "no topic matches")
+            continue
+        yield from table(
+            ("topic", "part", "State", "source end", "mirrored to", "lag", "behind"),
+            [_partition_row(row) for row in rows],
+        )
+
+
+def _partition_row(row: PartitionSnapshot) -> Row:
+    cells = (
+        row.topic,
+        str(row.partition),
+        row.state.value,
+        _offset(row.source_end),
+        _offset(row.mirrored_to),
+        wording.count(row.lag_records),
+        wording.duration(row.lag_seconds),
+    )
+    return Row(cells, _notes(row.reason))
+
+
+def _offset(offset: int | None) -> str:
+    return wording.UNKNOWN if offset is None else str(offset)
