@@ -1,30 +1,65 @@
 """The typed configuration: what a YAML file may say, with defaults and bounds (design, section 11).
 
-The models hold no file positions; `engine.config.loader` maps every error to file and line.
+The models hold no file positions; `engine.config.loader` maps every error to file and line. The
+attribute docstrings are the JSON Schema's descriptions and what docs/config.md says.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    StrictInt,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
 
+from engine.config.context import FilePath
+from engine.config.regexes import Regex
 from engine.config.secrets import SecretRef
-from engine.config.units import parse_bytes, parse_seconds
+from engine.config.units import (
+    BYTES_PATTERN,
+    SECONDS_PATTERN,
+    parse_bytes,
+    parse_seconds,
+    within_bytes,
+    within_seconds,
+)
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,80}$"
 Name = Annotated[str, Field(pattern=NAME)]
-ByteSize = Annotated[int, BeforeValidator(parse_bytes), Field(ge=1)]
-Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0)]
+Text = Annotated[str, Field(min_length=1)]
+_SizeText = Annotated[str, Field(pattern=BYTES_PATTERN)]
+_TimeText = Annotated[str, Field(pattern=SECONDS_PATTERN)]
+ByteSize = Annotated[
+    int, Field(ge=1), BeforeValidator(parse_bytes, json_schema_input_type=int | _SizeText)
+]
+Seconds = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False),
+    BeforeValidator(parse_seconds, json_schema_input_type=float | _TimeText),
+]
 
 
 class Model(BaseModel):
     """Base of every section: unknown keys are errors, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+    noun: ClassVar[str]
+    """What errors call the section."""
 
 
 class SecurityProtocol(StrEnum):
@@ -55,80 +90,120 @@ class Environment(StrEnum):
 class SaslConfig(Model):
     """SASL login."""
 
+    noun: ClassVar[str] = "a sasl section"
+
     mechanism: SaslMechanism
     """PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
-    username: str
+    username: Text
     """Name to log in with."""
     password: SecretRef
     """Where the password is: keyring:SERVICE/USER, env:NAME or file:PATH."""
 
 
 class TlsConfig(Model):
-    """TLS trust and client certificate, PEM files."""
+    """TLS trust and client certificate, PEM files; relative paths start at this file's folder."""
 
-    ca: str | None = None
+    noun: ClassVar[str] = "a tls section"
+
+    ca: FilePath | None = None
     """CA bundle; the system's when left out."""
-    certificate: str | None = None
-    """Client certificate chain."""
-    key: str | None = None
-    """Client key."""
+    certificate: FilePath | None = None
+    """Client certificate chain, for brokers that ask for one."""
+    key: FilePath | None = None
+    """Client key; when left out it is looked for in the certificate's file."""
     key_password: SecretRef | None = None
-    """Where the key's password is."""
-    verify_hostname: bool = True
+    """Where the key's password is: keyring:SERVICE/USER, env:NAME or file:PATH."""
+    verify_hostname: StrictBool = True
     """Check the broker's name against its certificate."""
+
+    @field_validator("key", "key_password")
+    @classmethod
+    def _certificate_given(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get("certificate", "") is None:
+            raise ValueError("is of no use without a certificate")
+        return value
+
+
+def _host_and_port(server: str) -> str:
+    if "://" in server:
+        raise ValueError("must be host:port, without the scheme before ://")
+    host, _, port = server.rpartition(":")
+    plain = host and not set(host) & set(" \t/@,")
+    if not plain or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
+        raise ValueError("must be host:port, e.g. kafka-1.example:9092")
+    return server
+
+
+def login_mismatch(protocol: str, *, given: bool) -> str | None:
+    """Say what is wrong when a sasl section is, or is not, given with a security_protocol."""
+    if protocol.startswith("SASL") and not given:
+        return f"is missing: security_protocol {protocol} needs a login"
+    if given and not protocol.startswith("SASL"):
+        return f"is of no use with security_protocol {protocol}; set SASL_SSL or SASL_PLAINTEXT"
+    return None
+
+
+def trust_mismatch(protocol: str, *, given: bool) -> str | None:
+    """Say what is wrong when a tls section is given with a security_protocol without TLS.
+
+    Silence would mean a connection in the clear that its owner believes to be encrypted.
+    """
+    if given and not protocol.endswith("SSL"):
+        return (
+            f"is of no use with security_protocol {protocol}, which does not encrypt;"
+            " set SSL or SASL_SSL"
+        )
+    return None
 
 
 class ClusterConfig(Model):
     """One Kafka cluster."""
 
-    bootstrap_servers: Annotated[list[str], Field(min_length=1)]
+    noun: ClassVar[str] = "a cluster"
+
+    bootstrap_servers: Annotated[
+        list[Annotated[str, AfterValidator(_host_and_port)]], Field(min_length=1)
+    ]
     """host:port of one or more brokers."""
     security_protocol: SecurityProtocol = SecurityProtocol.PLAINTEXT
-    """How to connect."""
-    sasl: SaslConfig | None = None
+    """How to connect: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+    sasl: Annotated[SaslConfig | None, Field(validate_default=True)] = None
     """Login; needed with SASL_PLAINTEXT and SASL_SSL."""
     tls: TlsConfig = TlsConfig()
-    """Trust and client certificate for SSL and SASL_SSL."""
+    """Trust and client certificate, for SSL and SASL_SSL."""
     environment: Environment = Environment.DEVELOPMENT
     """production, staging or development."""
-    read_only: bool = False
+    read_only: StrictBool = False
     """Refuse every act that would change this cluster."""
 
-    @field_validator("bootstrap_servers")
+    @field_validator("sasl")
     @classmethod
-    def _host_and_port(cls, servers: list[str]) -> list[str]:
-        for server in servers:
-            host, _, port = server.rpartition(":")
-            if not host or not port.isdigit() or not 0 < int(port) < 65536:
-                raise ValueError(f"{server!r} is not host:port")
-        return servers
+    def _login_as_protocol(cls, sasl: SaslConfig | None, info: ValidationInfo) -> SaslConfig | None:
+        protocol = info.data.get("security_protocol")
+        mismatch = login_mismatch(protocol, given=sasl is not None) if protocol else None
+        if mismatch:
+            raise ValueError(mismatch)
+        return sasl
 
-    @model_validator(mode="after")
-    def _sasl_given(self) -> Self:
-        if self.security_protocol.startswith("SASL") and self.sasl is None:
-            raise ValueError(f"security_protocol {self.security_protocol} needs a sasl section")
-        return self
-
-
-def _compiles(patterns: list[str]) -> list[str]:
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            at = "" if error.pos is None else f" at position {error.pos + 1}"
-            raise ValueError(f"the regex {pattern!r} does not compile: {error.msg}{at}") from None
-    return patterns
+    @field_validator("tls")
+    @classmethod
+    def _trust_as_protocol(cls, tls: TlsConfig, info: ValidationInfo) -> TlsConfig:
+        protocol = info.data.get("security_protocol")
+        mismatch = trust_mismatch(protocol, given=tls != TlsConfig()) if protocol else None
+        if mismatch:
+            raise ValueError(mismatch)
+        return tls
 
 
 class TopicSelection(Model):
     """Which topics: full matches, exclude wins, internal topics never unless named as they are."""
 
-    include: Annotated[list[str], Field(min_length=1)] = [".*"]
-    """Regexes; a topic is taken when one matches its whole name."""
-    exclude: list[str] = []
-    """Regexes; a topic is left out when one matches its whole name."""
+    noun: ClassVar[str] = "a topics section"
 
-    _regexes = field_validator("include", "exclude")(_compiles)
+    include: Annotated[list[Regex], Field(min_length=1)] = [".*"]
+    """Regexes (Python's); a topic is taken when one matches its whole name."""
+    exclude: list[Regex] = []
+    """Regexes (Python's); a topic is left out when one matches its whole name."""
 
 
 class Rename(StrEnum):
@@ -145,65 +220,113 @@ class StartAt(StrEnum):
     LATEST = "latest"
 
 
+def _not_a_number(value: object) -> object:
+    # Seconds or milliseconds? pydantic would guess.
+    if isinstance(value, int | float):
+        raise ValueError("must be an ISO 8601 time such as 2026-11-01T00:00:00Z")  # noqa: TRY004
+    return value
+
+
+def _with_zone(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("needs a time zone: add Z for UTC, or e.g. +02:00")
+    return value
+
+
 class StartTimestamp(Model):
     """Begin with the first record at or after a time."""
 
-    timestamp: datetime
-    """ISO 8601 with a time zone, e.g. 2026-11-01T00:00:00Z."""
+    noun: ClassVar[str] = "a start section"
 
-    @field_validator("timestamp")
-    @classmethod
-    def _zone(cls, value: datetime) -> datetime:
-        if value.tzinfo is None:
-            raise ValueError("needs a time zone, e.g. a Z at the end")
-        return value
+    timestamp: Annotated[
+        datetime,
+        BeforeValidator(_not_a_number, json_schema_input_type=datetime),
+        AfterValidator(_with_zone),
+    ]
+    """ISO 8601 with a time zone, e.g. 2026-11-01T00:00:00Z."""
 
 
 class StartOffset(Model):
     """Begin at an offset, the same for every partition (clamped to what the source still has)."""
 
-    offset: Annotated[int, Field(ge=0)]
+    noun: ClassVar[str] = "a start section"
+
+    offset: Annotated[StrictInt, Field(ge=0, lt=2**63)]
     """Source offset."""
+
+
+START_FORMS = "must be earliest, latest, {timestamp: …} or {offset: …}"
+
+
+def _start_form(value: object) -> str | None:
+    """Choose the form that a `start` was meant to have, so that errors speak of that one only."""
+    match value:
+        case StartAt() | "earliest" | "latest":
+            return "<word>"
+        case StartTimestamp():
+            return "<timestamp>"
+        case StartOffset():
+            return "<offset>"
+        case Mapping():
+            return {("timestamp",): "<timestamp>", ("offset",): "<offset>"}.get(tuple(value))
+        case _:
+            return None
+
+
+Start = Annotated[
+    Annotated[StartAt, Tag("<word>")]
+    | Annotated[StartTimestamp, Tag("<timestamp>")]
+    | Annotated[StartOffset, Tag("<offset>")],
+    Discriminator(_start_form, custom_error_type="start_form", custom_error_message=START_FORMS),
+]
 
 
 class LimitsConfig(Model):
     """How much a flow may take."""
 
+    noun: ClassVar[str] = "a limits section"
+
     bytes_per_second: ByteSize | None = None
     """Rate limit over the whole flow, e.g. 50MiB; none when left out."""
-    buffer_bytes: ByteSize = 32 * 1024 * 1024
-    """Most bytes held between fetch and acknowledgement."""
-    connections: Annotated[int, Field(ge=1, le=32)] = 4
+    buffer_bytes: Annotated[ByteSize, AfterValidator(within_bytes("1MiB", "4GiB"))] = (
+        32 * 1024 * 1024
+    )
+    """Most bytes held between fetch and acknowledgement, e.g. 32MiB."""
+    connections: Annotated[StrictInt, Field(ge=1, le=32)] = 4
     """Produce connections to each target broker."""
 
 
 class FlowConfig(Model):
     """One direction, source to target."""
 
+    noun: ClassVar[str] = "a flow"
+
     source: Name
     """Cluster to read from."""
     target: Name
     """Cluster to write to."""
     topics: TopicSelection = TopicSelection()
-    """Which topics."""
+    """Which topics; all that are not internal when left out."""
     rename: Rename = Rename.IDENTITY
     """identity: same names; prefix: <source>.<topic>."""
-    start: StartAt | StartTimestamp | StartOffset = StartAt.EARLIEST
+    start: Start = StartAt.EARLIEST
     """earliest, latest, {timestamp: …} or {offset: …}, for partitions never mirrored before."""
     isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
     """read_committed leaves out aborted transactions and waits for open ones."""
-    replication_factor: Annotated[int, Field(ge=1)] | None = None
-    """Of the topics that are created; the source's, capped by the target's brokers, when left out."""
-    topic_refresh: Seconds = 5.0
+    replication_factor: Annotated[StrictInt, Field(ge=1, le=32767)] | None = None
+    """Of created topics; the source's, capped by the target's brokers, when left out."""
+    topic_refresh: Annotated[Seconds, AfterValidator(within_seconds("500ms", "1h"))] = 5.0
     """How often topics and partitions are looked up, e.g. 5s."""
-    checkpoint_interval: Seconds = 1.0
+    checkpoint_interval: Annotated[Seconds, AfterValidator(within_seconds("50ms", "1m"))] = 1.0
     """How often progress is written to the state topic, e.g. 1s."""
     limits: LimitsConfig = LimitsConfig()
     """Rate and memory."""
 
 
 class Config(Model):
-    """The whole file."""
+    """A ccr configuration file."""
+
+    noun: ClassVar[str] = "the configuration"
 
     version: Literal[1]
     """Format of this file; 1."""
@@ -211,7 +334,7 @@ class Config(Model):
     """Kafka clusters by name."""
     flows: dict[Name, FlowConfig] = {}
     """Flows by name."""
-    read_only: bool = False
+    read_only: StrictBool = False
     """Refuse every act that changes anything."""
-    allow_plaintext_secrets: bool = False
+    allow_plaintext_secrets: StrictBool = False
     """Take passwords written into this file (not for production)."""

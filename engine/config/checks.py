@@ -1,0 +1,88 @@
+"""What the sections of a file must be to each other; the model looks at each by itself.
+
+The checks read the file's plain data, so that they also speak when a section has other problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.config.model import Config, SecurityProtocol, login_mismatch, trust_mismatch
+from engine.config.nearest import did_you_mean, listed
+from engine.config.problems import KeyPath
+
+
+def clusters_of_flows(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Yield a sentence for each flow whose source or target is no cluster of the file, or one."""
+    clusters, flows = data.get("clusters"), data.get("flows")
+    if not isinstance(clusters, dict) or not clusters or not isinstance(flows, dict):
+        return
+    for name, flow in flows.items():
+        if not isinstance(flow, dict):
+            continue
+        ends = {key: flow.get(key) for key in ("source", "target")}
+        for key, cluster in ends.items():
+            if isinstance(cluster, str) and cluster not in clusters:
+                yield ("flows", name, key), _undefined(cluster, clusters)
+        if ends["source"] == ends["target"] and ends["source"] in clusters:
+            yield ("flows", name, "target"), "is the source itself; a flow needs two clusters"
+
+
+def protocols_of_clusters(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Yield a sentence for each sasl or tls section that its security_protocol contradicts."""
+    clusters = data.get("clusters")
+    for name, cluster in clusters.items() if isinstance(clusters, dict) else ():
+        if not isinstance(cluster, dict):
+            continue
+        protocol = cluster.get("security_protocol", SecurityProtocol.PLAINTEXT)
+        if protocol not in list(SecurityProtocol):
+            continue
+        login = login_mismatch(protocol, given=cluster.get("sasl") is not None)
+        if login:
+            yield ("clusters", name, "sasl"), login
+        trust = trust_mismatch(protocol, given=bool(cluster.get("tls")))
+        if trust:
+            yield ("clusters", name, "tls"), trust
+
+
+def _undefined(cluster: str, clusters: Mapping[str, Any]) -> str:
+    hint = did_you_mean(cluster, clusters)
+    return f"{cluster!r} is not a cluster of this file; defined are {listed(clusters)}{hint}"
+
+
+def circles(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Yield a warning for each set of flows on which a record could come back to where it began."""
+    warned: set[frozenset[str]] = set()
+    for name, flow in config.flows.items():
+        way = _way(config, flow.target, flow.source)
+        around = frozenset((name, *way))
+        if way and around not in warned:
+            warned.add(around)
+            text = (
+                f"goes round in a circle with {listed(way)}: a topic that all of them select would"
+                " be copied round and round; select different topics (topics.include)"
+            )
+            yield ("flows", name), text
+
+
+def _way(config: Config, start: str, end: str) -> list[str]:
+    """Return the flows that lead from one cluster to another, the fewest there are."""
+    ways: dict[str, list[str]] = {start: []}
+    to_look_at = [start]
+    while to_look_at:
+        here = to_look_at.pop(0)
+        for name, flow in config.flows.items():
+            if flow.source == here and flow.target not in ways:
+                ways[flow.target] = [*ways[here], name]
+                to_look_at.append(flow.target)
+    return ways.get(end, [])
+
+
+def plaintext_secrets(config: Config) -> Iterator[KeyPath]:
+    """Yield where the file holds a secret itself."""
+    for name, cluster in config.clusters.items():
+        if cluster.sasl is not None and cluster.sasl.password.kind == "plain":
+            yield ("clusters", name, "sasl", "password")
+        if cluster.tls.key_password is not None and cluster.tls.key_password.kind == "plain":
+            yield ("clusters", name, "tls", "key_password")

@@ -1,0 +1,55 @@
+"""Where the configuration file is looked for.
+
+1. what `--config FILE` names;
+2. what the environment variable CCR_CONFIG names;
+3. ccr.yaml in the working directory;
+4. ccr/ccr.yaml in the user's configuration folder ($XDG_CONFIG_HOME, by default ~/.config).
+
+The first that applies is taken: a file that `--config` or CCR_CONFIG names must be there.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from engine.errors import ConfigError
+
+VARIABLE = "CCR_CONFIG"
+FILE_NAME = "ccr.yaml"
+
+
+def find(named: str | None) -> Path:
+    """Return the file to read; `named` is what --config says.
+
+    Raises ConfigError when nothing is named and there is none in the usual places.
+    """
+    if named:
+        return Path(named).expanduser()
+    from_environment = os.environ.get(VARIABLE)
+    if from_environment:
+        return _from_environment(Path(from_environment).expanduser())
+    for path in usual_places():
+        if path.is_file():
+            return path
+    looked = " or ".join(str(path) for path in usual_places())
+    raise ConfigError(
+        "",
+        "",
+        f"there is no configuration: no --config, no {VARIABLE}, no {looked}",
+        "Run `ccr config init` to write a starter, or `ccr demo` to see ccr at work",
+    )
+
+
+def usual_places() -> tuple[Path, ...]:
+    """Return the files that are looked for when none is named, in order."""
+    return Path(FILE_NAME), platformdirs.user_config_path("ccr") / FILE_NAME
+
+
+def _from_environment(path: Path) -> Path:
+    if not path.exists():
+        step = f"Correct or unset {VARIABLE}"
+        raise ConfigError("", f"{VARIABLE}={path}", "there is no such file", step)
+    return path

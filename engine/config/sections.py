@@ -1,0 +1,61 @@
+"""Which section of the model a path of the file leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+from engine.config.model import Config, Model
+from engine.config.problems import KeyPath
+from engine.config.secrets import SecretRef
+
+
+def section_at(path: KeyPath) -> type[Model] | None:
+    """Return the section that stands at the path, if the model has one there."""
+    annotations: list[Any] = [Config]
+    for part in path:
+        annotations = [below for each in annotations for below in _below(each, part)]
+    sections = [each for annotation in annotations for each in _sections(annotation)]
+    return sections[0] if sections else None
+
+
+def subsections(section: type[Model]) -> dict[str, type[Model]]:
+    """Return the keys of a section whose values are sections themselves."""
+    found: dict[str, type[Model]] = {}
+    for key, field in section.model_fields.items():
+        for below in _sections(field.annotation):
+            found.setdefault(key, below)
+    return found
+
+
+def holds_secrets(section: type[Model]) -> bool:
+    """Whether a key of the section itself is a secret."""
+    return any(
+        SecretRef in set(_flattened(field.annotation)) for field in section.model_fields.values()
+    )
+
+
+def _flattened(annotation: Any) -> Iterator[Any]:
+    """Yield the alternatives of a union or Annotated, but not what a list or dict holds."""
+    if get_origin(annotation) in (list, dict) or not get_args(annotation):
+        yield annotation
+    else:
+        for argument in get_args(annotation):
+            yield from _flattened(argument)
+
+
+def _sections(annotation: Any) -> Iterator[type[Model]]:
+    for each in _flattened(annotation):
+        if isinstance(each, type) and issubclass(each, Model):
+            yield each
+
+
+def _below(annotation: Any, part: str | int) -> Iterator[Any]:
+    for each in _flattened(annotation):
+        origin, arguments = get_origin(each), get_args(each)
+        if origin is list and isinstance(part, int):
+            yield arguments[0]
+        elif origin is dict and isinstance(part, str):
+            yield arguments[1]
+        elif isinstance(each, type) and issubclass(each, Model) and part in each.model_fields:
+            yield each.model_fields[str(part)].annotation
