@@ -11,8 +11,6 @@ import pytest
 
 from engine.sandbox import ClusterSpec, Sandbox
 
-FreshTopic = Callable[[str], str]
-
 
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
@@ -30,33 +28,38 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def fresh_topic() -> FreshTopic:
+def fresh_topic() -> Callable[[str], str]:
     """Return a maker of topic names that no other test uses: `fresh_topic("orders")`."""
-    return lambda prefix="topic": f"{prefix}-{uuid.uuid4().hex[:10]}"
+
+    def name(prefix: str) -> str:
+        return f"{prefix}-{uuid.uuid4().hex[:10]}"
+
+    return name
 
 
-def _skips(session: pytest.Session) -> list[str]:
-    if os.environ.get("CCR_FAIL_ON_SKIP") != "1":
-        return []
+def skipped_tests(session: pytest.Session) -> list[str]:
+    """Return the tests that were skipped, with their reasons, where that counts as failure."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    reports = reporter.stats.get("skipped", []) if reporter else []
-    return [f"{report.nodeid}: {report.longrepr[2]}" for report in reports]
+    if os.environ.get("CCR_FAIL_ON_SKIP") != "1" or reporter is None:
+        return []
+    return [
+        f"{report.nodeid}: {report.longrepr[2]}" for report in reporter.stats.get("skipped", [])
+    ]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Make the run fail when anything was skipped and CCR_FAIL_ON_SKIP=1."""
-    if _skips(session) and session.exitstatus in {
-        pytest.ExitCode.OK,
-        pytest.ExitCode.NO_TESTS_COLLECTED,
-    }:
+    """With CCR_FAIL_ON_SKIP=1, fail a run that skipped anything."""
+    good = {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+    if session.exitstatus in good and skipped_tests(session):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why the run failed."""
+    """Say which skips made the run fail."""
     session = terminalreporter._session
-    skips = _skips(session) if session else []
+    skips = skipped_tests(session) if session else []
     if skips:
-        terminalreporter.section("failed: CCR_FAIL_ON_SKIP=1 and tests were skipped", red=True)
+        terminalreporter.section("failed, for CCR_FAIL_ON_SKIP=1 and these were skipped", red=True)
         for skip in skips:
             terminalreporter.line(skip)

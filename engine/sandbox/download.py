@@ -20,6 +20,7 @@ from engine.sandbox.progress import Progress, ProgressCallback
 DOWNLOADS_AT_ONCE = 4
 TRIES = 3
 _TIMEOUT_SECONDS = 30
+_BACK_OFF_SECONDS = 0.5
 _ONCE = "This is needed once."
 
 
@@ -67,7 +68,7 @@ class _Downloads:
         component = self._context.project(jar.group, jar.artifact).at_version(jar.version)
         failure: SandboxError | None = None
         for attempt in range(TRIES):
-            if self._cancelled.wait(attempt):
+            if self._cancelled.wait(attempt * _BACK_OFF_SECONDS):
                 break
             failure = self._try(jar, component.artifact())
             if failure is None:

@@ -18,7 +18,7 @@ from engine.sandbox.state import ClusterState, NodeState
 
 READY_TIMEOUT_SECONDS = 90.0
 STOP_TIMEOUT_SECONDS = 30.0
-_PORT_TIMEOUT_SECONDS = 3.0
+_PORT_TIMEOUT_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 
 
@@ -40,11 +40,17 @@ class Node:
         """Whether its process is alive (it may be frozen)."""
         return self.state.find_process() is not None
 
-    def send(self, signal_number: signal.Signals) -> None:
-        """Signal the broker; raises `SandboxError` when it does not run."""
+    async def freeze(self) -> None:
+        """Stop its process (SIGSTOP); raises `SandboxError` when it does not run."""
         process = self.state.find_process()
-        if process is None or not process.send(signal_number):
-            raise SandboxError("signal", str(self), "it does not run", "Start it first.")
+        if process is None or not await process.freeze():
+            raise SandboxError("freeze", str(self), "it does not run", "Start it first.")
+
+    async def thaw(self) -> None:
+        """Let its process go on (SIGCONT); raises `SandboxError` when it does not run."""
+        process = self.state.find_process()
+        if process is None or not await process.thaw():
+            raise SandboxError("continue", str(self), "it does not run", "Start it first.")
 
     async def require_free_ports(self) -> None:
         """Raise `SandboxError` when another program has a port of this broker."""
@@ -86,7 +92,7 @@ class Node:
         """End the process by SIGTERM (SIGKILL when `kill` or when that takes too long)."""
         process = self.state.find_process()
         if process is not None and not kill:
-            process.send(signal.SIGCONT)
+            await process.thaw()
             process.send(signal.SIGTERM)
             if await process.ended(STOP_TIMEOUT_SECONDS):
                 process = None

@@ -66,6 +66,21 @@ class ProcessIdentity:
             os.close(pinned)
         return True
 
+    async def freeze(self) -> bool:
+        """Stop it (SIGSTOP) and wait until it stands still; False when it does not run."""
+        return self.send(signal.SIGSTOP) and await self._comes_to(frozen=True)
+
+    async def thaw(self) -> bool:
+        """Let it go on (SIGCONT) and wait until it does; False when it does not run."""
+        return self.send(signal.SIGCONT) and await self._comes_to(frozen=False)
+
+    async def _comes_to(self, *, frozen: bool) -> bool:
+        while self.is_alive():
+            if self.is_frozen() == frozen:
+                return True
+            await asyncio.sleep(_POLL_SECONDS)
+        return False
+
     async def ended(self, timeout_seconds: float) -> bool:
         """Wait until the process is gone; False when it still runs after the timeout."""
         deadline = time.monotonic() + timeout_seconds

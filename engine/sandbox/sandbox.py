@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
@@ -118,7 +117,7 @@ class Sandbox:
             self._report_running(stopped, progress)
             try:
                 await self._start(stopped, progress)
-                self._continue_frozen(progress)
+                await self._continue_frozen(progress)
                 await self._ready(nodes)
             except BaseException:
                 await each(node.stop(kill=True) for node in stopped)
@@ -166,11 +165,11 @@ class Sandbox:
 
     async def pause_broker(self, cluster: str, broker: int) -> None:
         """Freeze a broker (SIGSTOP): its connections stay open and nothing answers."""
-        self._node(cluster, broker).send(signal.SIGSTOP)
+        await self._node(cluster, broker).freeze()
 
     async def continue_broker(self, cluster: str, broker: int) -> None:
         """Let a frozen broker go on (SIGCONT)."""
-        self._node(cluster, broker).send(signal.SIGCONT)
+        await self._node(cluster, broker).thaw()
 
     async def restart_cluster(self, cluster: str, *, kill: bool = False) -> None:
         """Stop (or kill) all of a cluster's brokers at once, then start them again."""
@@ -221,12 +220,12 @@ class Sandbox:
         for node in nodes:
             node.start(self.java)
 
-    def _continue_frozen(self, progress: ProgressCallback) -> None:
+    async def _continue_frozen(self, progress: ProgressCallback) -> None:
         for node in self._nodes():
             process = node.state.find_process()
             if process is not None and process.is_frozen():
                 progress(Progress(f"{node} was frozen; letting it go on"))
-                process.send(signal.SIGCONT)
+                await process.thaw()
 
     async def _ready(self, nodes: Sequence[Node]) -> None:
         await together(
