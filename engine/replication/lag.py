@@ -67,7 +67,9 @@ class Rate:
         self.bytes_per_second = 0.0
 
     def tick(self, records_total: int, bytes_total: int, elapsed: float) -> None:
-        """Take in the counters `elapsed` seconds after the last tick."""
+        """Take in the counters `elapsed` seconds after the last tick; they may begin anew."""
+        if records_total < self._records or bytes_total < self._bytes:
+            self._records = self._bytes = 0
         records = (records_total - self._records) / elapsed
         size = (bytes_total - self._bytes) / elapsed
         self._records, self._bytes = records_total, bytes_total

@@ -101,7 +101,8 @@ class Resync:
             connection, partition.target_key, partition.acked.target, end
         ):
             if header.producer_id == self._producer_id:
-                there.ranges.append([header.base_offset, header.last_offset_delta + 1])
+                first = max(header.base_offset, partition.acked.target)
+                there.ranges.append([first, header.next_offset - first])
                 last = header, view
         _remember_last(there, last)
         return there
@@ -118,15 +119,18 @@ class Resync:
         ):
             if header.producer_id != self._producer_id:
                 continue
-            if b.sequence_distance(expected, header.base_sequence) < 0:
+            # A checkpoint taken while records were being matched may lie inside one of our batches.
+            inside = max(0, b.sequence_distance(header.base_sequence, expected))
+            number = min(header.last_offset_delta + 1 - inside, missing)
+            if number <= 0:
                 continue
-            number = min(header.last_offset_delta + 1, missing)
-            if header.base_sequence != expected:
+            first = b.add_sequence(header.base_sequence, inside)
+            if first != expected:
                 return Lost(
-                    f"{partition.target_topic} lacks our sequences {expected} to "
-                    f"{header.base_sequence - 1} before offset {header.base_offset}"
+                    f"{partition.target_topic} lacks our sequences {expected} to {first - 1} "
+                    f"before offset {header.base_offset}"
                 )
-            there.ranges.append([header.base_offset, number])
+            there.ranges.append([header.base_offset + inside, number])
             last = header, view
             expected = b.add_sequence(expected, number)
             missing -= number
