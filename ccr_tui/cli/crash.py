@@ -1,0 +1,36 @@
+"""What ccr says when it fails in a way nobody foresaw: a line for the user, the rest for a file.
+
+The traceback has no values of variables: they may be secrets.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+import platformdirs
+
+from engine import __version__
+
+
+def describe(error: Exception) -> str:
+    """Write the traceback to the crash log and return the line (or more, when it cannot)."""
+    frames = traceback.extract_tb(error.__traceback__, limit=-1)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    line = f"unexpected {type(error).__name__}{place}: this is a fault in ccr"
+    text = "".join(traceback.format_exception(error))
+    path = platformdirs.user_log_path("ccr") / "crash.log"
+    try:
+        _append(path, text)
+    except OSError as failure:
+        return f"{line}. {path} cannot be written ({failure.strerror}), so here it is:\n{text}"
+    return f"{line}. The traceback is in {path}"
+
+
+def _append(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} ccr {__version__}\n{text}\n")
