@@ -55,10 +55,11 @@ def _verb(verbs: Subparsers, name: str, help_: str, run: Any) -> argparse.Argume
 
 
 def _cluster(text: str) -> tuple[str, int]:
-    name, _, brokers = text.partition(":")
-    if not name or not (brokers or "1").isdecimal() or int(brokers or "1") < 1:
+    name, colon, brokers = text.partition(":")
+    count = brokers if colon else "1"
+    if not name or not count.isdecimal() or int(count) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME or NAME:BROKERS, as in west:3")
-    return name, int(brokers or "1")
+    return name, int(count)
 
 
 async def run_up(args: argparse.Namespace) -> int:
@@ -206,7 +207,7 @@ def status_lines(status: SandboxStatus, leftovers: Iterable[SandboxStatus] = ())
                     cluster.bootstrap,
                 ),
                 tuple(
-                    f"broker {broker.id}: {broker.state} {broker.reason}".rstrip()
+                    f"broker {broker.id}: {', '.join(filter(None, (broker.state, broker.reason)))}"
                     for broker in cluster.brokers
                     if cluster.state == "partly running" or broker.reason
                 ),

@@ -22,6 +22,9 @@ from engine.sandbox.progress import Progress, ProgressCallback, silent
 OLDEST_JAVA = 17
 DEFAULT_JVM_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Fast to start and small; for throughput measurements pass `jvm_options=()` (full JIT, G1)."""
+# Newer Java warns on stderr about native code and Unsafe in Kafka's libraries; they mean it.
+_QUIET = ("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow")
+_OLDEST_WITH_QUIET = 24
 
 _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 _PACKAGE = Path(__file__).parent
@@ -78,6 +81,7 @@ class JavaKit:
         return [
             str(self.java),
             f"-Xmx{heap}",
+            *(_QUIET if self.java_version >= _OLDEST_WITH_QUIET else ()),
             *jvm_options,
             *(f"-D{name}={value}" for name, value in properties.items()),
             f"@{self.class_path_file}",

@@ -83,6 +83,12 @@ class Sandbox:
         """The names of the clusters."""
         return tuple(self._state.clusters)
 
+    @property
+    def scratch(self) -> Path:
+        """A folder for files that are to go when the sandbox's data goes."""
+        self._file.scratch.mkdir(parents=True, exist_ok=True)
+        return self._file.scratch
+
     def bootstrap(self, cluster: str) -> str:
         """Return the cluster's bootstrap servers, `127.0.0.1:PORT[,…]`."""
         return bootstrap_servers(self._cluster(cluster))

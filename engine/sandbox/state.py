@@ -90,6 +90,7 @@ class StateFile:
         self.root = root
         self.path = root / "state.json"
         self.clusters = root / "clusters"
+        self.scratch = root / "scratch"
         self._lock = root / "state.lock"
 
     def cluster_folder(self, cluster: str) -> Path:
@@ -129,8 +130,8 @@ class StateFile:
 
     def remove_all(self, state: SandboxState) -> None:
         """Delete what the sandbox made, and nothing else that may be in the folder."""
-        for name in state.clusters:
-            shutil.rmtree(self.cluster_folder(name), ignore_errors=True)
+        for folder in (self.scratch, *map(self.cluster_folder, state.clusters)):
+            shutil.rmtree(folder, ignore_errors=True)
         for path in (self.path, self._lock):
             path.unlink(missing_ok=True)
         for folder in (self.clusters, self.root):

@@ -58,6 +58,8 @@ def test_only_the_sandbox_own_files_are_deleted(file: StateFile) -> None:
     file.save(state)
     file.node_folder("east", 1).mkdir(parents=True)
     (file.node_folder("east", 1) / "server.properties").write_text("x")
+    file.scratch.mkdir()
+    (file.scratch / "mm2.log").write_text("x")
     precious = [file.root / "thesis.txt", file.clusters / "stranger" / "photo.jpg"]
     for path in precious:
         path.parent.mkdir(parents=True, exist_ok=True)

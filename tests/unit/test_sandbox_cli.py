@@ -1,0 +1,111 @@
+"""`ccr sandbox`: its arguments and what it prints (what it does is in tests/kafka)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from ccr_tui.cli.sandbox import ProgressMeter, add_parser, run_up, status_json, status_lines
+from engine.errors import ConfigError
+from engine.sandbox import BrokerStatus, ClusterStatus, Progress, SandboxStatus
+
+EAST = ClusterStatus(
+    "east", "127.0.0.1:20001", (BrokerStatus(1, 20001, 4711, "running"),), Path("/s/clusters/east")
+)
+WEST = ClusterStatus(
+    "west",
+    "127.0.0.1:20002,127.0.0.1:20003",
+    (
+        BrokerStatus(1, 20002, 4712, "not ready", "no answer within 3 s"),
+        BrokerStatus(2, 20003, None, "stopped"),
+    ),
+    Path("/s/clusters/west"),
+)
+STATUS = SandboxStatus(Path("/s"), (EAST, WEST), owner_pid=None, left_behind=False)
+LEFTOVER = SandboxStatus(Path("/tmp/lost"), (EAST,), owner_pid=99, left_behind=True)
+
+
+def parse(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+    return parser.parse_args(["sandbox", *arguments])
+
+
+def test_clusters_are_named_with_their_brokers() -> None:
+    args = parse("up", "--cluster", "east", "--cluster", "west:3", "--dir", "/s")
+    assert args.cluster == [("east", 1), ("west", 3)]
+    assert (args.dir, args.json, args.func) == (Path("/s"), False, run_up)
+
+
+@pytest.mark.parametrize("wrong", ["", ":3", "west:", "west:0", "west:x", "west:-1"])
+def test_what_is_no_cluster_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        parse("up", "--cluster", wrong)
+    assert exit_.value.code == 2
+    assert f"'{wrong}' is not NAME or NAME:BROKERS, as in west:3" in capsys.readouterr().err
+
+
+async def test_a_cluster_named_twice_is_refused(tmp_path: Path) -> None:
+    args = parse("up", "--cluster", "a", "--cluster", "a:2", "--dir", str(tmp_path / "s"))
+    with pytest.raises(ConfigError, match="a is named twice"):
+        await run_up(args)
+    assert not (tmp_path / "s").exists()
+
+
+def test_status_for_people() -> None:
+    assert "\n".join(status_lines(STATUS, [LEFTOVER])) == (
+        "CLUSTER  STATE           PIDS  BOOTSTRAP\n"
+        "east     running         4711  127.0.0.1:20001\n"
+        "west     partly running  4712  127.0.0.1:20002,127.0.0.1:20003\n"
+        "    broker 1: not ready, no answer within 3 s\n"
+        "    broker 2: stopped\n"
+        "Kafka 4.2.0, data in /s\n"
+        "Left behind by process 99, which was killed: /tmp/lost\n"
+        "    brokers still running: 4711. Clean up with: ccr sandbox down --dir /tmp/lost"
+    )
+
+
+def test_status_of_no_sandbox() -> None:
+    nothing = SandboxStatus(Path("/s"), (), owner_pid=None, left_behind=False)
+    assert list(status_lines(nothing)) == ["No sandbox in /s. Start one with: ccr sandbox up"]
+
+
+def test_status_for_scripts() -> None:
+    answer = status_json(STATUS, [LEFTOVER])
+    assert (answer["dir"], answer["left_behind"]) == ("/s", False)
+    assert answer["clusters"][1] == {
+        "name": "west",
+        "state": "partly running",
+        "bootstrap": "127.0.0.1:20002,127.0.0.1:20003",
+        "pids": [4712],
+        "data": "/s/clusters/west",
+        "kafka_version": "4.2.0",
+        "brokers": [
+            {
+                "id": 1,
+                "port": 20002,
+                "pid": 4712,
+                "state": "not ready",
+                "reason": "no answer within 3 s",
+            },
+            {"id": 2, "port": 20003, "pid": None, "state": "stopped", "reason": None},
+        ],
+    }
+    assert answer["leftovers"][0]["dir"] == "/tmp/lost"
+    assert answer["leftovers"][0]["owner_pid"] == 99
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    meter = ProgressMeter()
+    for done in range(101):
+        meter(Progress("Downloading", done, 100))
+    meter(Progress("Starting"))
+    meter.end()
+    assert capsys.readouterr().err.splitlines() == [
+        *(f"Downloading ({done} of 100)" for done in (0, 20, 40, 60, 80, 100)),
+        "Starting",
+    ]
