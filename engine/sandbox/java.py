@@ -22,7 +22,7 @@ from engine.sandbox.progress import Progress, ProgressCallback, silent
 OLDEST_JAVA = 17
 DEFAULT_JVM_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Fast to start and small; for throughput measurements pass `jvm_options=()` (full JIT, G1)."""
-# Newer Java warns on stderr about native code and Unsafe in Kafka's libraries; they mean it.
+# Java 24 began to warn, on stderr, of libraries that load native code or use Unsafe: Kafka's do.
 _QUIET = ("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow")
 _OLDEST_WITH_QUIET = 24
 

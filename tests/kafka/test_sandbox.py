@@ -248,7 +248,7 @@ async def test_clusters_outlive_the_process_that_started_them_until_down(tmp_pat
 
     async def ccr(*arguments: str) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ccr_tui.cli.main", "sandbox", *arguments, "--dir", str(root),
+            Path(sys.executable).with_name("ccr"), "sandbox", *arguments, "--dir", str(root),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         out, err = await process.communicate()
