@@ -25,7 +25,7 @@ from engine.service.client import EngineGoneError, EngineHangsError, RemoteEngin
 from engine.service.paths import service_paths
 
 LOOK_TIMEOUT_S = 20.0
-CLUSTER_LOOK_S = 0.05
+SETTLE_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +88,31 @@ def _only(snapshot: EngineSnapshot, flow: str) -> EngineSnapshot:
 
 async def _look(config: Path, flow: str | None, *, partitions: bool) -> Reading:
     """Read source ends and the flows' state topics, changing nothing."""
-    # Their complaints come as states of clusters and flows, once and in a sentence.
+    loaded = loader.load(config)  # its warnings go to standard error
+    # What libraries complain of comes as states of clusters and flows, once and in a sentence.
     logging.getLogger().addHandler(logging.NullHandler())
     only = None if flow is None else {flow}
-    engine = Engine(
-        loader.load(config), config_path=str(config), mode=EngineMode.ONE_SHOT, only=only
-    )
+    engine = Engine(loaded, config_path=str(config), mode=EngineMode.ONE_SHOT, only=only)
+    api = LocalEngineApi(engine)
     await engine.start()
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_TIMEOUT_S):
                 await engine.looked()
-                while not all(map(_was_asked, engine.snapshot().clusters)):  # noqa: ASYNC110
-                    await asyncio.sleep(CLUSTER_LOOK_S)
-        return await _ask(LocalEngineApi(engine), flow, partitions=partitions)
+                while not await _settled(api):  # noqa: ASYNC110
+                    await asyncio.sleep(SETTLE_LOOK_S)
+        return await _ask(api, flow, partitions=partitions)
     finally:
         await engine.stop(0)
+
+
+async def _settled(api: EngineApi) -> bool:
+    """Whether every cluster was asked, and every partition that was found has its row."""
+    snapshot = await api.snapshot()
+    for flow in snapshot.flows:
+        if (await api.flows.partitions(flow.name)).total != flow.partitions:
+            return False
+    return all(map(_was_asked, snapshot.clusters))
 
 
 def _was_asked(cluster: ClusterSnapshot) -> bool:

@@ -50,7 +50,7 @@ def run_headless(args: argparse.Namespace) -> int:
             log_format=LogFormat(args.log_format),
             drain_timeout=args.drain_timeout,
             take_over=args.take_over,
-            read_only=getattr(args, "read_only", False),
+            read_only=args.read_only,
         )
     )
 

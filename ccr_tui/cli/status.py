@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ccr_tui.cli.reading import read
 from ccr_tui.cli.tables import Row, indented, table
 from engine.api.snapshots import (
     ClusterSnapshot,
@@ -21,11 +22,10 @@ from engine.api.snapshots import (
 )
 from engine.errors import ConfigError
 from engine.service import wording
+from engine.service.codec import ROWS, SNAPSHOT
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
-
-    Subparsers = _SubParsersAction[argparse.ArgumentParser]
+    from ccr_tui.cli.registry import Subparsers
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -53,13 +53,13 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     lag.set_defaults(func=run_lag)
     for parser in (status, lag):
-        parser.add_argument("--json", action="store_true", help="one JSON object (docs/cli.md)")
+        parser.add_argument(
+            "--json", action="store_true", help="print one JSON object (docs/cli.md)"
+        )
 
 
 async def run_status(args: argparse.Namespace) -> int:
     """Print the status; returns the exit code."""
-    from ccr_tui.cli.reading import read  # noqa: PLC0415  (imports the engine: slow)
-
     reading = await read(args.config, partitions=False)
     if args.json:
         print(json.dumps(status_json(reading.snapshot), indent=2, ensure_ascii=False))
@@ -70,8 +70,6 @@ async def run_status(args: argparse.Namespace) -> int:
 
 async def run_lag(args: argparse.Namespace) -> int:
     """Print the partitions; returns the exit code."""
-    from ccr_tui.cli.reading import read  # noqa: PLC0415  (imports the engine: slow)
-
     wanted = _topic_pattern(args.topic)
     reading = await read(args.config, flow=args.flow, partitions=True)
     chosen = {page.flow: _chosen(page, wanted, by_lag=args.sort == "lag") for page in reading.pages}
@@ -105,8 +103,6 @@ def _chosen(
 
 def status_json(snapshot: EngineSnapshot) -> dict[str, Any]:
     """Return the snapshot without the flows' history, which is for sparklines."""
-    from engine.service.codec import SNAPSHOT  # noqa: PLC0415  (imports pydantic: slow)
-
     dumped: dict[str, Any] = SNAPSHOT.dump_python(
         snapshot, mode="json", exclude={"flows": {"__all__": {"history"}}}
     )
@@ -117,8 +113,6 @@ def lag_json(
     snapshot: EngineSnapshot, chosen: dict[str, list[PartitionSnapshot]]
 ) -> dict[str, Any]:
     """Return the status with each flow's partitions in it."""
-    from engine.service.codec import ROWS  # noqa: PLC0415  (imports pydantic: slow)
-
     dumped = status_json(snapshot)
     for flow in dumped["flows"]:
         rows = tuple(chosen[flow["name"]])
@@ -151,7 +145,7 @@ def status_lines(snapshot: EngineSnapshot) -> Iterator[str]:
 def _heading(snapshot: EngineSnapshot) -> Iterator[str]:
     yield f"config  {snapshot.config_path}"
     if snapshot.mode is EngineMode.ONE_SHOT:
-        yield "engine  none of this configuration on this host; read from the clusters"
+        yield "engine  none of this user's runs it on this host; read from the clusters"
         return
     kind = "the console's" if snapshot.mode is EngineMode.EMBEDDED else "service"
     up = wording.duration(snapshot.taken_at - snapshot.started_at)

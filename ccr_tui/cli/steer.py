@@ -10,16 +10,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from engine.api.protocol import FlowsApi
+from engine.api.snapshots import CommandResult
 from engine.config.units import parse_bytes
 from engine.errors import ConfigError, ConnectError, RefusedError
+from engine.service.client import EngineGoneError, EngineHangsError, RemoteEngineApi
+from engine.service.paths import service_paths
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
-
-    from engine.api.protocol import FlowsApi
-    from engine.api.snapshots import CommandResult
-
-    Subparsers = _SubParsersAction[argparse.ArgumentParser]
+    from ccr_tui.cli.registry import Subparsers
 
 _Run = Callable[[argparse.Namespace], Awaitable[int]]
 
@@ -51,7 +50,7 @@ def _verb(subparsers: Subparsers, name: str, run: _Run, help_: str) -> argparse.
         "configuration on this host: a ccr --no-ui, or a console's.",
     )
     parser.add_argument("flow", metavar="FLOW")
-    parser.add_argument("--json", action="store_true", help="one JSON object (docs/cli.md)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object (docs/cli.md)")
     parser.set_defaults(func=run)
     return parser
 
@@ -114,15 +113,9 @@ async def _command(
 ) -> int:
     """Send a command to the engine here and print its answer; raises CcrError."""
     # Imports of a tenth of a second and more, which `ccr --help` need not wait for.
-    from engine.service.client import (  # noqa: PLC0415
-        EngineGoneError,
-        EngineHangsError,
-        RemoteEngineApi,
-    )
-    from engine.service.paths import service_paths  # noqa: PLC0415
 
     paths = service_paths(args.config)
-    api = RemoteEngineApi(paths.socket)
+    api = RemoteEngineApi(paths.socket, read_only=args.read_only)
     try:
         result = await command(api.flows)
     except EngineHangsError:

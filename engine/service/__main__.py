@@ -8,7 +8,6 @@ Standard error: the log.
 from __future__ import annotations
 
 import argparse
-import faulthandler
 import os
 import sys
 from pathlib import Path
@@ -20,7 +19,6 @@ from engine.service.headless import DRAIN_TIMEOUT_S, ServiceOptions, serve
 
 def main() -> int:
     """Run an embedded engine; returns the exit code."""
-    faulthandler.enable()
     parser = argparse.ArgumentParser(prog="python -m engine.service", description=__doc__)
     parser.add_argument("--config", required=True)
     parser.add_argument("--read-only", action="store_true")

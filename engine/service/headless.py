@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import os
 import time
@@ -63,6 +64,7 @@ def serve(options: ServiceOptions, on_ready: _OnReady | None = None) -> int:
         narrate=not options.embedded,
         owns_stderr=options.embedded,
     )
+    faulthandler.enable()
     with ServiceLock(paths), log:
         config = loader.load(paths.config)
         code = asyncio.run(_Service(options, config, paths, log, on_ready).run())
@@ -86,7 +88,7 @@ class _Service:
         self._paths = paths
         self._log = log
         self._on_ready = on_ready
-        self._shutdown = Shutdown()
+        self._shutdown = Shutdown(lambda: self._end_now(ExitCode.INTERRUPTED))
         self._engine = Engine(
             config,
             config_path=str(paths.config),
@@ -134,23 +136,23 @@ class _Service:
             self._on_ready(self._paths.socket, self._log.path)
 
     async def _stop(self) -> ExitCode:
-        """Drain within the deadline; a second signal ends the process from here."""
+        """Drain within the deadline."""
         deadline = self._options.drain_timeout
         LOG.info(
-            "%s: draining for %.0f s at most; once more ends at once",
+            "%s: draining for %.0f s at most; a signal now ends at once",
             self._shutdown.cause,
             deadline,
             extra=fields("service.draining", cause=self._shutdown.cause, seconds=deadline),
         )
         began = time.monotonic()
         stopping = asyncio.ensure_future(self._engine.stop(deadline))
-        now = asyncio.ensure_future(self._shutdown.now.wait())
-        await asyncio.wait(
-            {stopping, now}, timeout=deadline + STOP_GRACE_S, return_when=asyncio.FIRST_COMPLETED
-        )
+        await asyncio.wait({stopping}, timeout=deadline + STOP_GRACE_S)
         if not stopping.done():
-            self._end_now(ExitCode.INTERRUPTED if now.done() else ExitCode.FAILED)
-        now.cancel()
+            LOG.error(
+                "the engine did not stop in time: ending without it",
+                extra=fields("service.stop_timed_out"),
+            )
+            self._end_now(ExitCode.FAILED)
         drained, took = stopping.result(), time.monotonic() - began
         LOG.log(
             logging.INFO if drained else logging.ERROR,
@@ -163,11 +165,6 @@ class _Service:
 
     def _end_now(self, code: ExitCode) -> None:
         """End without clean-up: what was not acknowledged is found again at the next start."""
-        if code is ExitCode.FAILED:
-            LOG.error(
-                "the engine did not stop in time: ending without it",
-                extra=fields("service.stop_timed_out"),
-            )
         self._paths.socket.unlink(missing_ok=True)
         self._log.close()
         os._exit(code)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Callable
 
 from engine.service.logs import fields
 
@@ -14,12 +15,12 @@ READ_BYTES = 4096
 
 
 class Shutdown:
-    """What asks the process to end, and how far it has got. Belongs to one running loop."""
+    """What asks the process to end. Belongs to one running loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, end_now: Callable[[], None]) -> None:
         self.requested = asyncio.Event()
-        self.now = asyncio.Event()
         self.cause = ""
+        self._end_now = end_now
 
     def listen_to_signals(self) -> None:
         """Take SIGTERM, SIGINT and, unless it is ignored (nohup), SIGHUP."""
@@ -27,13 +28,13 @@ class Shutdown:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue
-            loop.add_signal_handler(number, self.signalled, number)
+            loop.add_signal_handler(number, self._signalled, number)
 
-    def signalled(self, number: signal.Signals) -> None:
-        """Drain at the first signal, end at the second."""
+    def _signalled(self, number: signal.Signals) -> None:
+        """Ask for an end at the first signal; end at the second, whatever goes on."""
         if self.requested.is_set():
-            LOG.warning("%s again: ending now", number.name, extra=fields("service.ending_now"))
-            self.now.set()
+            LOG.warning("%s: ending now", number.name, extra=fields("service.ending_now"))
+            self._end_now()
         else:
             self.request(number.name)
 
