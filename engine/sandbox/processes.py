@@ -7,6 +7,7 @@ the three do not fit, the process is not ours, whatever its pid.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,8 +21,8 @@ _PROC = Path("/proc")
 _PS = "/bin/ps"
 _POLL_SECONDS = 0.05
 
-_children: dict[int, subprocess.Popen[bytes]] = {}
-"""Children of this process, kept so that they are reaped and never warned about."""
+_children: dict[int, tuple[subprocess.Popen[bytes], str]] = {}
+"""Children of this process with their tokens, kept so that they can be reaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class ProcessIdentity:
 
     def is_alive(self) -> bool:
         """Tell whether this very process still runs (a mere zombie does not)."""
-        if (ended := _child_ended(self.pid)) is not None:
-            return not ended
+        if self.pid in _children:
+            return _child_runs(self.pid, self.token)
         if start_time(self.pid) != self.started:
             return False
         if run_state(self.pid) == "Z":
@@ -123,7 +124,7 @@ def spawn(
             env=dict(environment),
             start_new_session=True,
         )
-    _children[child.pid] = child
+    _children[child.pid] = (child, token)
     return ProcessIdentity(child.pid, start_time(child.pid) or "", token)
 
 
@@ -167,7 +168,7 @@ def _stat_field(pid: int, index: int) -> str | None:
 
 
 def all_arguments() -> Iterator[list[str]]:
-    """Yield the arguments of every process we may look at."""
+    """Yield the arguments of each of this user's processes."""
     return (arguments(pid) for pid in _all_pids())
 
 
@@ -183,11 +184,18 @@ def arguments(pid: int) -> list[str]:
 
 
 def _all_pids() -> list[int]:
-    if _PROC.is_dir():
-        return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()]
-    command = [_PS, "-axo", "pid="]
-    listing = subprocess.run(command, capture_output=True, text=True, check=False)
-    return [int(line) for line in listing.stdout.split()]
+    """Return this user's processes."""
+    user = os.getuid()
+    if not _PROC.is_dir():
+        command = [_PS, "-x", "-o", "pid=", "-U", str(user)]
+        listing = subprocess.run(command, capture_output=True, text=True, check=False)
+        return [int(line) for line in listing.stdout.split()]
+    pids: list[int] = []
+    for entry in _PROC.iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and entry.stat().st_uid == user:
+                pids.append(int(entry.name))
+    return pids
 
 
 def _ps(pid: int, column: str) -> str | None:
@@ -209,16 +217,14 @@ def _kill(pid: int, signal_number: signal.Signals) -> bool:
     return True
 
 
-def _child_ended(pid: int) -> bool | None:
-    """Reap a child of ours that has ended; None when the pid is none of our children.
+def _child_runs(pid: int, token: str) -> bool:
+    """Tell whether a child of ours runs and bears the token; reap it when it has ended.
 
     A child counts until it can be reaped: before that some of its threads may still hold its
     ports, although its first one is a zombie.
     """
-    child = _children.get(pid)
-    if child is None:
-        return None
+    child, its_token = _children[pid]
     if child.poll() is None:
-        return False
+        return token == its_token
     del _children[pid]
-    return True
+    return False

@@ -82,6 +82,14 @@ def test_a_process_that_only_has_the_pid_is_left_alone(
         stranger.wait()
 
 
+def test_another_process_on_the_pid_of_a_child_is_told_apart(start: Start) -> None:
+    child = start()
+    earlier = replace(child, token=uuid.uuid4().hex)
+    assert not earlier.is_alive()
+    assert not earlier.send(signal.SIGKILL)
+    assert child.is_alive()
+
+
 def test_a_zombie_is_not_alive() -> None:
     token = uuid.uuid4().hex
     child = subprocess.Popen(
