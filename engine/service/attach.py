@@ -31,6 +31,7 @@ STOP_GRACE_S = 10.0  # on top of the drain's own deadline
 OTHER_STARTS_TIMEOUT_S = 15.0
 LOOK_EVERY_S = 0.2
 TAIL_BYTES = 4096
+LINE_BYTES = 1024 * 1024  # of the child's one line; an invalid configuration can have many problems
 
 
 @dataclass(slots=True)
@@ -119,6 +120,7 @@ async def _spawn(paths: ServicePaths, *, read_only: bool) -> Attached:
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
             start_new_session=True,
+            limit=LINE_BYTES,
         )
     try:
         ready = await _wait_ready(child, paths)

@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from engine.api.snapshots import Severity
 from engine.replication.events import Events
-from engine.service import logs
+from engine.service import log_writing, logs
 from engine.service.logs import LogFormat, ServiceLog, fields
 
 log = logging.getLogger("engine.test")
@@ -118,7 +119,7 @@ def test_a_reader_that_stops_reading_holds_up_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logs, "FLUSH_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(logs, "QUEUE_LINES", 50)
+    monkeypatch.setattr(log_writing, "QUEUE_LINES", 50)
     reading, writing = os.pipe()
     stalled = os.fdopen(writing, "w")
     monkeypatch.setattr(sys, "stdout", stalled)
@@ -130,6 +131,29 @@ def test_a_reader_that_stops_reading_holds_up_nothing(
     assert time.monotonic() - began < 5
     assert service_log.stuck
     os.close(reading)  # lets the writing thread go
+    assert len((tmp_path / "ccr.log").read_text().splitlines()) >= 50
+
+
+def test_lines_that_could_not_be_written_are_counted_in_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_writing, "QUEUE_LINES", 5)
+    held, told = threading.Event(), list[str]()
+
+    class Slow(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            held.wait(30)
+            told.append(record.getMessage())
+
+    writer = log_writing.Writer(Slow())
+    put = [str(number) for number in range(20)]
+    for text in put:
+        writer.put(logging.makeLogRecord({"msg": text}))
+    held.set()
+    assert writer.close(30)
+    *kept, last = told
+    assert kept == put[: len(kept)]
+    assert last.startswith(f"{len(put) - len(kept)} lines are missing here")
 
 
 def test_a_log_that_cannot_be_written_is_told_and_replication_goes_on(
@@ -160,8 +184,8 @@ def test_what_a_crash_says_follows_the_file_through_its_rotation(tmp_path: Path)
     path = tmp_path / "ccr.log"
     program = f"""
 import logging, os, pathlib
-from engine.service import logs
-logs.FILE_BYTES = 2000
+from engine.service import log_writing, logs
+log_writing.FILE_BYTES = 2000
 with logs.ServiceLog(pathlib.Path({str(path)!r}), logs.LogFormat.HUMAN, narrate=False,
                      owns_stderr=True):
     for number in range(100):

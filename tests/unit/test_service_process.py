@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from engine.api.snapshots import EngineMode, FlowSnapshot, FlowState
 from engine.errors import ConfigError, ConnectError, RefusedError
 from engine.service import attach
 from engine.service.attach import attach_or_spawn
-from engine.service.client import EngineHangsError, RemoteEngineApi
+from engine.service.client import EngineGoneError, EngineHangsError, RemoteEngineApi
 from engine.service.paths import service_paths
 
 CCR = str(Path(sys.executable).with_name("ccr"))
@@ -109,6 +110,31 @@ async def test_the_first_signal_drains_and_ends_with_0(
         assert events["service.draining"]["cause"] == number.name
         assert events["service.stopped"]["drained"] is True
         assert not socket.exists()
+
+
+async def test_a_reader_that_does_not_read_holds_up_neither_engine_nor_end(config: Path) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(writing, b"x" * 4096):
+            pass
+    os.set_blocking(writing, True)
+    service = await asyncio.create_subprocess_exec(
+        *(CCR, "--no-ui", "--config", str(config), "--log-format", "json"), stdout=writing
+    )
+    api = RemoteEngineApi(service_paths(config).socket)
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(EngineGoneError):
+                await waiting_flow(api)
+                break
+            await asyncio.sleep(0.05)
+        service.terminate()
+        assert await service.wait() == 0
+    await api.close()
+    assert "stopped after" in service_paths(config).log.read_text()
+    os.close(reading)
+    os.close(writing)
 
 
 async def test_clusters_that_are_away_are_a_state_and_are_told(config: Path) -> None:
