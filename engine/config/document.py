@@ -18,6 +18,7 @@ from engine.config.problems import InvalidConfigError, KeyPath, Problem
 from engine.config.yaml_errors import syntax_problem
 
 MAX_NODES = 100_000
+MAX_BRACKETS = 50  # one within another
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 _TEXT = f"{_TAG}str"
@@ -69,9 +70,9 @@ class Document:
 
 def parse(text: str, file: str) -> Document:
     """Read the text; raises InvalidConfigError for what is not YAML, or no mapping at all."""
-    loader: yaml.SafeLoader | None = None
+    loader: _Loader | None = None
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         root = loader.get_single_node()
         if root is None:
             raise _whole_file(file, "it is empty")
@@ -94,6 +95,15 @@ def _whole_file(file: str, text: str) -> InvalidConfigError:
 
 class _TooLargeError(Exception):
     """More nodes than any configuration has; aliases can multiply a few lines into billions."""
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's time grows with the square of the depth of brackets: some kB would take minutes."""
+
+    def fetch_flow_collection_start(self, token_class: Any) -> None:
+        if self.flow_level >= MAX_BRACKETS:
+            raise _TooLargeError
+        super().fetch_flow_collection_start(token_class)
 
 
 @dataclass(frozen=True, slots=True)

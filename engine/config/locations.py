@@ -24,13 +24,13 @@ FILE_NAME = "ccr.yaml"
 def find(named: str | None) -> Path:
     """Return the file to read; `named` is what --config says.
 
-    Raises ConfigError when nothing is named and there is none in the usual places.
+    Raises ConfigError when the file that is named is not there, or none is named and none found.
     """
     if named:
-        return Path(named).expanduser()
+        return _existing(named, "", "Correct --config, or run `ccr config init` for a starter")
     from_environment = os.environ.get(VARIABLE)
     if from_environment:
-        return _from_environment(Path(from_environment).expanduser())
+        return _existing(from_environment, f"{VARIABLE}=", f"Correct or unset {VARIABLE}")
     for path in usual_places():
         if path.is_file():
             return path
@@ -48,8 +48,8 @@ def usual_places() -> tuple[Path, ...]:
     return Path(FILE_NAME), platformdirs.user_config_path("ccr") / FILE_NAME
 
 
-def _from_environment(path: Path) -> Path:
+def _existing(named: str, source: str, next_step: str) -> Path:
+    path = Path(named).expanduser()
     if not path.exists():
-        step = f"Correct or unset {VARIABLE}"
-        raise ConfigError("", f"{VARIABLE}={path}", "there is no such file", step)
+        raise ConfigError("", f"{source}{path}", "there is no such file", next_step)
     return path

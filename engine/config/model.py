@@ -220,10 +220,13 @@ class StartAt(StrEnum):
     LATEST = "latest"
 
 
+TIME_FORM = "must be an ISO 8601 time with a time zone, e.g. 2026-11-01T00:00:00Z"
+
+
 def _not_a_number(value: object) -> object:
     # Seconds or milliseconds? pydantic would guess.
     if isinstance(value, int | float):
-        raise ValueError("must be an ISO 8601 time such as 2026-11-01T00:00:00Z")  # noqa: TRY004
+        raise ValueError(TIME_FORM)  # noqa: TRY004  (pydantic collects ValueError only)
     return value
 
 

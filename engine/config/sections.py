@@ -15,7 +15,7 @@ def section_at(path: KeyPath) -> type[Model] | None:
     annotations: list[Any] = [Config]
     for part in path:
         annotations = [below for each in annotations for below in _below(each, part)]
-    sections = [each for annotation in annotations for each in _sections(annotation)]
+    sections = [each for annotation in annotations for each in sections_of(annotation)]
     return sections[0] if sections else None
 
 
@@ -23,7 +23,7 @@ def subsections(section: type[Model]) -> dict[str, type[Model]]:
     """Return the keys of a section whose values are sections themselves."""
     found: dict[str, type[Model]] = {}
     for key, field in section.model_fields.items():
-        for below in _sections(field.annotation):
+        for below in sections_of(field.annotation):
             found.setdefault(key, below)
     return found
 
@@ -44,7 +44,8 @@ def _flattened(annotation: Any) -> Iterator[Any]:
             yield from _flattened(argument)
 
 
-def _sections(annotation: Any) -> Iterator[type[Model]]:
+def sections_of(annotation: Any) -> Iterator[type[Model]]:
+    """Yield the sections that a value of this annotation may be."""
     for each in _flattened(annotation):
         if isinstance(each, type) and issubclass(each, Model):
             yield each

@@ -10,14 +10,13 @@ from types import MappingProxyType
 
 from pydantic_core import ErrorDetails
 
-from engine.config.model import Model
+from engine.config.model import TIME_FORM
 from engine.config.nearest import did_you_mean, listed, nearest, same
 from engine.config.problems import KeyPath
 from engine.config.sections import section_at, subsections
 
 _KEY_MARK = "[key]"
 _MAPPING = "must be a mapping: indented `key: value` lines"
-_TIME = "must be an ISO 8601 time with a time zone, e.g. 2026-11-01T00:00:00Z"
 _PLAIN: Mapping[str, str] = MappingProxyType(
     {
         "string_pattern_mismatch": (
@@ -35,10 +34,10 @@ _PLAIN: Mapping[str, str] = MappingProxyType(
         "int_parsing_size": "is too large a number",
         "float_type": "must be a number",
         "finite_number": "must be a finite number",
-        "datetime_type": _TIME,
-        "datetime_parsing": _TIME,
-        "datetime_from_date_parsing": _TIME,
-        "datetime_object_invalid": _TIME,
+        "datetime_type": TIME_FORM,
+        "datetime_parsing": TIME_FORM,
+        "datetime_from_date_parsing": TIME_FORM,
+        "datetime_object_invalid": TIME_FORM,
     }
 )
 _BOUNDS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -102,13 +101,9 @@ def _unknown_key(path: KeyPath) -> str:
 
 def _missing(path: KeyPath) -> str:
     section = section_at(path[:-1])
-    meaning = _meaning(section, str(path[-1])) if section else ""
+    field = section.model_fields.get(str(path[-1])) if section else None
+    meaning = (field.description or "").rstrip(".") if field else ""
     return f"is missing: {meaning}" if meaning else "is missing"
-
-
-def _meaning(section: type[Model], key: str) -> str:
-    text = (section.model_fields[key].description or "").rstrip(".")
-    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def _choice(error: ErrorDetails, value: object) -> str:

@@ -40,7 +40,7 @@ _SENTENCES = (
     (r"flow sequence", "the list that begins on line {line} is not closed, or lacks a comma here"),
     (
         r"flow mapping",
-        "the mapping in braces that begins on line {line} is not closed, or lacks a comma here",
+        "the braces that open on line {line} are not closed, or a comma or quotes are missing here",
     ),
     (
         r"expected <block end>, but found '<scalar>'",
