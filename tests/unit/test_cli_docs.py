@@ -1,0 +1,91 @@
+"""docs/cli.md names every field that --json and the log print, and every verb's options."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from ccr_tui.cli import run, status, steer
+from engine.api.snapshots import (
+    ClusterSnapshot,
+    CommandResult,
+    EngineSnapshot,
+    Event,
+    FlowSnapshot,
+    FlowState,
+    Owner,
+    PartitionSnapshot,
+    PartitionsPage,
+    PartitionState,
+    RatePoint,
+    Reason,
+    Trend,
+)
+from engine.service.codec import ErrorBody
+from engine.service.progress import progress_fields
+from tests.unit.test_status import FLOW
+
+DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
+
+
+def words() -> set[str]:
+    """Return what stands in inline code."""
+    text = re.sub(r"```.*?```", "", DOCS.read_text(), flags=re.DOTALL)
+    return set(re.findall(r"[\w.-]+", " ".join(re.findall(r"`([^`]+)`", text))))
+
+
+@pytest.mark.parametrize(
+    "class_",
+    [
+        EngineSnapshot,
+        ClusterSnapshot,
+        FlowSnapshot,
+        Owner,
+        Reason,
+        PartitionSnapshot,
+        PartitionsPage,
+        RatePoint,
+        Event,
+        CommandResult,
+        ErrorBody,
+    ],
+)
+def test_every_field_is_named(class_: type) -> None:
+    assert {field.name for field in fields(class_)} <= words()
+
+
+def test_every_state_and_trend_is_named() -> None:
+    text = DOCS.read_text()
+    for word in (*FlowState, *PartitionState, *Trend):
+        assert f"`{word}`" in text
+
+
+def test_every_field_of_a_progress_line_is_named() -> None:
+    assert progress_fields(FLOW).keys() <= words()
+
+
+def test_every_event_of_the_service_is_named() -> None:
+    sources = (Path(__file__).parents[2] / "engine" / "service").glob("*.py")
+    told = {
+        name for path in sources for name in re.findall(r'fields\(\s*"(.+?)"', path.read_text())
+    }
+    assert "service.started" in told
+    assert told <= words()
+
+
+def test_every_option_is_named() -> None:
+    parser = argparse.ArgumentParser()
+    run.add_arguments(parser)
+    verbs = parser.add_subparsers()
+    status.add_parser(verbs)
+    steer.add_parser(verbs)
+    text = DOCS.read_text()
+    for each in (parser, *verbs.choices.values()):
+        options = {option for action in each._actions for option in action.option_strings}
+        assert {option for option in options - {"-h", "--help"} if option not in text} == set()
+    for verb in verbs.choices:
+        assert f"ccr {verb}" in text
