@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
 from engine.api.snapshots import FlowSnapshot, FlowState
+from engine.config.model import ClusterConfig
 from engine.demo.compare import compare
 from engine.demo.comparison import Comparison
 from engine.errors import ConnectError
 from engine.kafka.cluster import Cluster
-from engine.config.model import ClusterConfig
 from engine.kafka.topics import NewTopic, create_topics
 from engine.sandbox import Sandbox
 from engine.service.client import RemoteEngineApi

@@ -1,4 +1,4 @@
-"""Clusters restart, brokers die, leaders move: the flow goes on by itself and says what it waits for."""
+"""Clusters restart, brokers die, leaders move: the flow goes on and says what it waits for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
+
 from engine.api.snapshots import FlowState
 from engine.sandbox import ClusterSpec, Sandbox
-
 from tests.faults.rig import SHAPES, Shape, assert_identical, rig
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(420)]

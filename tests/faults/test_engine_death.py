@@ -8,9 +8,9 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from engine.api.snapshots import FlowState
 from engine.sandbox import Sandbox
-
 from tests.faults.rig import SHAPES, Rig, assert_identical, rig, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(420)]

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+
 from engine.api.local import LocalEngineApi
 from engine.api.snapshots import EngineMode
 from engine.config.model import Config

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+
 from engine.api.snapshots import FlowState, PartitionState
 from engine.errors import RefusedError
 from engine.sandbox import Sandbox
-
-
 from tests.kafka.engines import FreshTopic, create, grow, producer, read, running, until
 
 pytestmark = pytest.mark.kafka
@@ -125,7 +124,7 @@ async def test_pause_survives_a_restart(sandbox: Sandbox, fresh_topic: FreshTopi
 async def test_deleted_source_topic_stops_its_partition(
     sandbox: Sandbox, fresh_topic: FreshTopic
 ) -> None:
-    """The mirror is kept; the partition says why it stopped, on the screen and in the state topic."""
+    """The mirror is kept; the partition says why it stopped."""
     topic = fresh_topic("gone")
     await create(sandbox, topic)
     await _send(sandbox, topic, "kept")

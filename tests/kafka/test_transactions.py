@@ -1,4 +1,4 @@
-"""A transactional source: committed data arrives, aborted does not, and the map is right at every marker."""
+"""Transactions: committed data arrives, aborted does not, the map is right at every marker."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import random
 
 import pytest
 from aiokafka import ConsumerRecord
+
 from engine.sandbox import Sandbox
-
-
 from tests.kafka.engines import FreshTopic, create, producer, read, running
 
 pytestmark = pytest.mark.kafka
@@ -48,7 +47,7 @@ async def _interleaved_transactions(sandbox: Sandbox, topic: str, seed: int) -> 
 async def test_committed_arrives_aborted_does_not(
     sandbox: Sandbox, fresh_topic: FreshTopic
 ) -> None:
-    """The whole history, mirrored live, equals what a read_committed consumer sees at the source."""
+    """What is mirrored live equals what a read_committed consumer sees at the source."""
     topic = fresh_topic("txn")
     await create(sandbox, topic, 2)
     async with running(sandbox, [topic]) as engine:
