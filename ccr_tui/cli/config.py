@@ -38,7 +38,9 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="FILE",
         help="default: $CCR_CONFIG, ./ccr.yaml, the user's ccr/ccr.yaml",
     )
-    validate.add_argument("--json", action="store_true", help="print one JSON object (docs/cli.md)")
+    validate.add_argument(
+        "--json", action="store_true", help="print one JSON object (docs/config.md)"
+    )
     validate.set_defaults(func=validate_file)
     _add_config_verbs(subparsers)
 

@@ -15,9 +15,9 @@ from engine.config import locations
 from engine.config.nearest import nearest
 from engine.errors import ConfigError
 
-_USAGE = """%(prog)s [--config FILE] [--read-only] [--theme NAME]   open the console
-       %(prog)s --no-ui [--config FILE] [...]                  run the engine as a service
-       %(prog)s VERB [...]                                     %(prog)s VERB --help tells more"""
+_USAGE = """%(prog)s [OPTIONS]            open the console
+       %(prog)s --no-ui [OPTIONS]    run the engine as a service
+       %(prog)s VERB ...             %(prog)s VERB --help tells more"""
 _UNKNOWN_OPTION = re.compile(r"unrecognized arguments: (-[^\s=]+)")
 _UNKNOWN_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 
@@ -34,7 +34,9 @@ class Parser(argparse.ArgumentParser):
         if option := _UNKNOWN_OPTION.search(message):
             found = nearest(option[1], _options_of(self))
         elif choice := _UNKNOWN_CHOICE.search(message):
-            found = nearest(choice[1], choice[2].replace("'", "").split(", "))
+            choices = choice[2].replace("'", "")
+            found = nearest(choice[1], choices.split(", "))
+            message = f"{message[: choice.start()]}{choice[1]!r} is none of {choices}"
         raise _misspelt(message, found, f"{self.prog} --help")
 
 
@@ -157,6 +159,6 @@ def _refuse_before_verb(args: argparse.Namespace, verb: str) -> None:
     for option, value in given.items():
         if value:
             cause = f"{option} before the verb {verb} says nothing"
-            raise ConfigError("", "", cause, f"See `ccr {verb} --help` for what goes after it")
+            raise ConfigError("", "", cause, f"See `ccr {verb} --help`")
         delattr(args, option[2:].replace("-", "_"))
     del args.log_format, args.drain_timeout

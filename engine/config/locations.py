@@ -27,7 +27,7 @@ def find(named: str | None) -> Path:
     Raises ConfigError when the file that is named is not there, or none is named and none found.
     """
     if named:
-        return _existing(named, "", "Correct --config, or run `ccr config init` for a starter")
+        return _existing(named, "", "Correct it, or run `ccr config init` for a starter")
     from_environment = os.environ.get(VARIABLE)
     if from_environment:
         return _existing(from_environment, f"{VARIABLE}=", f"Correct or unset {VARIABLE}")

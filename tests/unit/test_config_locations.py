@@ -43,7 +43,7 @@ def test_each_place_goes_before_the_next(home: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_named_file_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("ccr.yaml").touch()
-    with pytest.raises(ConfigError, match=r"^nix\.yaml: there is no such file\. Correct --config"):
+    with pytest.raises(ConfigError, match=r"^nix\.yaml: there is no such file\. Correct it"):
         find("nix.yaml")
     monkeypatch.setenv("CCR_CONFIG", "nix.yaml")
     with pytest.raises(ConfigError, match=r"^CCR_CONFIG=nix\.yaml: there is no such file\."):
