@@ -23,7 +23,7 @@ from engine.replication.state_log import StateLog, SupersededError
 from engine.replication.state_records import CheckpointWriter
 
 HEARTBEAT_S = 2.0
-REFRESH_SPACING_S = 0.2
+REFRESH_SPACING_S = 0.1
 
 
 class Mirroring:
@@ -189,7 +189,7 @@ class Mirroring:
     # loops
 
     async def _refresh_loop(self) -> None:
-        backoff = Backoff(0.2, self._config.topic_refresh)
+        backoff = Backoff(REFRESH_SPACING_S, self._config.topic_refresh)
         while True:
             self._refresh_now.clear()
             try:
@@ -202,6 +202,9 @@ class Mirroring:
                 continue
             self._trouble = None
             self.refreshed_at = time.time()
+            if not all(partition.positioned for partition in self._board.partitions.values()):
+                await backoff.sleep()  # topics just created have no leader for a moment
+                continue
             backoff.reset()
             await asyncio.sleep(REFRESH_SPACING_S)
             await _wait(self._refresh_now, self._config.topic_refresh - REFRESH_SPACING_S)
