@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,16 +80,22 @@ def _only(snapshot: EngineSnapshot, flow: str) -> EngineSnapshot:
     """Narrow a snapshot to a flow and its clusters."""
     found = tuple(each for each in snapshot.flows if each.name == flow)
     if not found:
-        known = ", ".join(each.name for each in snapshot.flows) or "none"
-        raise RefusedError("reading flow", flow, f"the configuration has no such flow ({known})")
+        raise _no_such(flow, [each.name for each in snapshot.flows])
     ends = (found[0].source, found[0].target)
     clusters = tuple(cluster for cluster in snapshot.clusters if cluster.name in ends)
     return replace(snapshot, flows=found, clusters=clusters)
 
 
+def _no_such(flow: str, known: Iterable[str]) -> RefusedError:
+    names = ", ".join(known) or "none"
+    return RefusedError("reading flow", flow, f"the configuration has no such flow ({names})")
+
+
 async def _look(config: Path, flow: str | None, *, partitions: bool) -> Reading:
     """Read source ends and the flows' state topics, changing nothing."""
     loaded = loader.load(config)  # its warnings go to standard error
+    if flow is not None and flow not in loaded.flows:
+        raise _no_such(flow, loaded.flows)
     # What libraries complain of comes as states of clusters and flows, once and in a sentence.
     logging.getLogger().addHandler(logging.NullHandler())
     only = None if flow is None else {flow}

@@ -166,6 +166,7 @@ class _Service:
     def _end_now(self, code: ExitCode) -> None:
         """End without clean-up: what was not acknowledged is found again at the next start."""
         self._paths.socket.unlink(missing_ok=True)
+        self._paths.lock.unlink(missing_ok=True)
         self._log.close()
         os._exit(code)
 

@@ -24,21 +24,10 @@ class ServiceLock:
     def __enter__(self) -> Self:
         """Take the lock, or raise RefusedError naming the process that has it."""
         prepare_runtime_dir(self._paths.lock.parent)
-        descriptor = os.open(self._paths.lock, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-            os.close(descriptor)
-            raise RefusedError(
-                "serving",
-                str(self._paths.config),
-                f"an engine already runs this configuration on this host (pid {holder})",
-                f"Look at it with: ccr status --config {self._paths.config}",
-            ) from None
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        self._descriptor = descriptor
+        while not self._take():
+            pass
+        os.truncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         self._paths.socket.unlink(missing_ok=True)
         return self
 
@@ -48,6 +37,33 @@ class ServiceLock:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let go. The file stays: were it removed, two processes could hold locks of one name."""
+        """Remove the file, then let go of it."""
+        self._paths.lock.unlink(missing_ok=True)
         os.close(self._descriptor)
         self._descriptor = -1
+
+    def _take(self) -> bool:
+        """Lock the file; false when its last holder removed it in between."""
+        descriptor = os.open(self._paths.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            current = os.path.samestat(os.fstat(descriptor), self._paths.lock.stat())
+        except BlockingIOError:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise self._held_by(holder) from None
+        except FileNotFoundError:
+            current = False
+        if current:
+            self._descriptor = descriptor
+        else:
+            os.close(descriptor)
+        return current
+
+    def _held_by(self, holder: str) -> RefusedError:
+        return RefusedError(
+            "serving",
+            str(self._paths.config),
+            f"an engine already runs this configuration on this host (pid {holder})",
+            f"Look at it with: ccr status --config {self._paths.config}",
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -93,3 +94,24 @@ def test_a_second_service_is_refused_until_the_first_has_ended(tmp_path: Path) -
             pass  # another configuration is another service
     with ServiceLock(paths):
         pass
+    assert list(paths.lock.parent.iterdir()) == []
+
+
+def test_a_lock_that_its_holder_removes_meanwhile_is_not_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = service_paths(tmp_path / "a.yaml")
+    first = ServiceLock(paths).__enter__()
+    locked: list[int] = []
+
+    def lock_as_the_first_ends(descriptor: int, operation: int) -> None:
+        if not locked:
+            first.__exit__(None, None, None)
+        locked.append(os.fstat(descriptor).st_ino)
+        flock(descriptor, operation)
+
+    flock = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", lock_as_the_first_ends)
+    with ServiceLock(paths):
+        assert len(locked) == 2
+        assert paths.lock.stat().st_ino == locked[1]

@@ -75,6 +75,16 @@ async def running(config: Path, *arguments: str) -> AsyncIterator[asyncio.subpro
             await process.wait()
 
 
+async def verb(*arguments: str) -> tuple[int, str, str]:
+    """Run a verb; returns its exit code, stdout and stderr."""
+    process = await asyncio.create_subprocess_exec(
+        *(CCR, *arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
 async def ended(pid: int) -> None:
     """Wait until a process that is not our child has gone."""
     async with asyncio.timeout(30):
@@ -270,3 +280,20 @@ async def test_a_service_that_hangs_is_not_replaced(
         with pytest.raises(EngineHangsError, match="did not answer in time"):
             async with attach_or_spawn(config):
                 pass
+
+
+@pytest.mark.parametrize("with_service", [False, True])
+async def test_status_of_clusters_that_are_away_tells_what_is_known(
+    config: Path, *, with_service: bool
+) -> None:
+    async with AsyncExitStack() as stack:
+        if with_service:
+            await stack.enter_async_context(running(config))
+        code, told, _ = await verb("status", "--config", str(config), "--json")
+        status = json.loads(told)
+        assert (code, status["mode"]) == (3, "service" if with_service else "one-shot")
+        assert [cluster["reachable"] for cluster in status["clusters"]] == [False, False]
+        assert "connection refused" in status["clusters"][0]["reason"]["text"]
+        code, told, complaint = await verb("lag", "no-such-flow", "--config", str(config))
+        assert (code, told) == (1, "")
+        assert "the configuration has no such flow (dr)" in complaint
