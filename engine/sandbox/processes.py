@@ -41,7 +41,9 @@ class ProcessIdentity:
             return False
         if run_state(self.pid) == "Z":
             return _has_threads(self.pid)
-        return not self.token or token_argument(self.token) in arguments(self.pid)
+        # A process that is dying has given up its arguments, but not yet its ports.
+        given = arguments(self.pid)
+        return not self.token or not any(given) or token_argument(self.token) in given
 
     def is_frozen(self) -> bool:
         """Tell whether it was stopped by SIGSTOP."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from engine.sandbox.ports import is_free
 from engine.sandbox.processes import (
     ProcessIdentity,
     find_by_token,
@@ -126,3 +127,33 @@ async def test_freezing_and_thawing_are_done_when_they_return(start: Start) -> N
 def test_this_process_is_alive() -> None:
     assert this_process().pid == os.getpid()
     assert this_process().is_alive()
+
+
+HOLDING_A_PORT = """
+import socket, threading, time
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind(("127.0.0.1", 0))
+server.listen()
+memory = bytearray(200_000_000)
+for _ in range(50):
+    threading.Thread(target=time.sleep, args=(60,)).start()
+print(server.getsockname()[1], flush=True)
+"""
+
+
+def test_a_dying_process_counts_until_its_port_is_free() -> None:
+    token = uuid.uuid4().hex
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLDING_A_PORT, token_argument(token)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    port = int(child.stdout.readline())
+    identity = ProcessIdentity(child.pid, start_time(child.pid) or "", token)
+    identity.send(signal.SIGKILL)
+    while identity.is_alive():
+        pass
+    assert is_free(port)
+    child.communicate()
