@@ -33,7 +33,13 @@ class CcrError(Exception):
     retriable = False
 
     def __init__(
-        self, operation: str, obj: str, cause: str, next_step: str = "", *, retriable: bool | None = None
+        self,
+        operation: str,
+        obj: str,
+        cause: str,
+        next_step: str = "",
+        *,
+        retriable: bool | None = None,
     ) -> None:
         super().__init__(operation, obj, cause, next_step)
         self.operation = operation

@@ -25,7 +25,7 @@ def this_engine() -> EngineIdentity:
 
 
 def surely_dead(process: str) -> bool:
-    """Whether a process, as `EngineIdentity.process` names it, ran on this machine and has ended."""
+    """Whether a process (`EngineIdentity.process`) ran on this machine and has ended."""
     machine, _, rest = process.rpartition("/")
     pid, _, started = rest.partition("@")
     if not machine or machine != _machine() or not pid.isdigit():
@@ -44,7 +44,7 @@ def _machine() -> str:
 
 
 def _start_time(pid: int) -> str:
-    """Clock ticks from boot to the process's start (proc(5), field 22); empty when there is none."""
+    """Clock ticks from boot to the process's start (proc(5), field 22); empty without one."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

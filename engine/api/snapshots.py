@@ -196,7 +196,7 @@ class PartitionsPage:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """A command's answer. `changed` is false when things already were as asked (`already_paused`)."""
+    """A command's answer; `changed` is false when things were so already (`already_paused`)."""
 
     changed: bool
     text: str

@@ -1,1 +1,1 @@
-"""What ccr adds to aiokafka: data connections, RecordBatch v2 in place, a few requests, cluster access."""
+"""What ccr adds to aiokafka: data connections, RecordBatch v2 in place, cluster access."""

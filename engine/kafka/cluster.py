@@ -33,7 +33,7 @@ RETRY_S = 0.5
 
 
 class Cluster:
-    """Requests to one cluster. One connection a broker for requests; data connections are the caller's."""
+    """Requests to one cluster, one connection a broker; data connections are the caller's."""
 
     def __init__(self, name: str, config: ClusterConfig) -> None:
         self.name = name
@@ -109,7 +109,7 @@ class Cluster:
             raise ConnectError(
                 "asking cluster",
                 f"{self.name} at {connection.host}:{connection.port}",
-                f"{type(request).__name__.removesuffix('Request')} was not answered ({error or type(error).__name__})",
+                f"{_name(request)} was not answered ({error or type(error).__name__})",
             ) from error
         except (kafka_errors.IncompatibleBrokerVersion, NotImplementedError) as error:
             raise KafkaError(
@@ -147,22 +147,12 @@ class Cluster:
             self.request(OffsetRequest(-1, isolation, list(topics.items())), leader)
             for leader, topics in by_leader.items()
         ]
-        found: dict[TopicPartition, int] = {}
         answers = await asyncio.gather(*requests, return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, ConnectError):
-                continue
-            if isinstance(answer, BaseException):
-                raise answer
-            for topic, partitions in answer.topics:
-                for partition, error, _, offset in partitions:
-                    if error == Code.NONE:
-                        found[topic, partition] = offset
-        if by_leader and not found:
-            failures = [answer for answer in answers if isinstance(answer, ConnectError)]
-            if failures:
-                raise failures[0]
-        return found
+        failures = [answer for answer in answers if isinstance(answer, BaseException)]
+        for failure in failures:
+            if not isinstance(failure, ConnectError) or len(failures) == len(answers):
+                raise failure
+        return _found_offsets(answer for answer in answers if answer not in failures)
 
     async def init_producer_id(self) -> tuple[int, int]:
         """Obtain a new producer id and its epoch.
@@ -188,7 +178,7 @@ class Cluster:
     async def describe_producers(
         self, partitions: Iterable[TopicPartition], metadata: ClusterMetadata
     ) -> dict[TopicPartition, dict[int, ProducerState]]:
-        """Ask the leaders for the producers they hold, by producer id (KIP-664, Kafka 2.8 and later)."""
+        """Ask the leaders for the producers they hold, by producer id (KIP-664, Kafka 2.8)."""
         by_leader: dict[int, dict[str, list[int]]] = {}
         for topic, partition in partitions:
             leader = metadata.leader(topic, partition)
@@ -204,3 +194,17 @@ class Cluster:
                             p[0]: ProducerState(p[0], p[1], p[2], p[3], p[5]) for p in producers
                         }
         return found
+
+
+def _found_offsets(responses: Iterable[Any]) -> dict[TopicPartition, int]:
+    return {
+        (topic, partition): offset
+        for response in responses
+        for topic, partitions in response.topics
+        for partition, error, _, offset in partitions
+        if error == Code.NONE
+    }
+
+
+def _name(request: Any) -> str:
+    return type(request).__name__.removesuffix("Request")

@@ -139,7 +139,7 @@ def _partitions(reader: Reader) -> Iterator[PartitionData]:
 class FetchSession:
     """The partitions of one broker that are being fetched, told to it incrementally.
 
-    `want` and `drop` change what is wanted; `next_request` says only what changed since the last one.
+    `want` and `drop` change what is wanted; `next_request` tells only what changed.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The board: a flow's partitions and totals as they are shown, whether it is run here or watched."""
+"""The board: a flow's partitions and totals as they are shown, run here or watched."""
 
 from __future__ import annotations
 

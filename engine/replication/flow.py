@@ -122,7 +122,7 @@ class Flow:
                 self._set_trouble(error)
             except asyncio.CancelledError:
                 raise
-            except Exception as error:  # noqa: BLE001  (a defect of ours: shown, and tried again)
+            except Exception as error:  # a defect of ours: shown, and tried again
                 log.exception("flow %s failed", self.name)
                 self._set_trouble(
                     CcrError(

@@ -46,7 +46,7 @@ class Merged:
         self.max_timestamp = 0
         self.pieces: list[list[int]] = []  # [first source offset, records]
 
-    def absorb(  # noqa: C901, PLR0915  (one loop on purpose: a call a record would double its cost)
+    def absorb(  # noqa: C901  (one loop on purpose: a call a record would double its cost)
         self, view: memoryview, at: int, end: int, position: int, excluded: int, limit: int
     ) -> tuple[int, int]:
         """Take tiny batches from `view[at:end]` as long as they come; stop before any other.

@@ -101,7 +101,7 @@ class Mirroring:
     async def finish(self) -> None:
         """Write the last checkpoints and give the flow up."""
         dirty, self._dirty = list(self._dirty), {}
-        await self._state.release(self._writer.all_entries(dirty))
+        await self._state.release(self._writer.encode(dirty).entries)
 
     @property
     def troubles(self) -> list[CcrError]:
@@ -238,7 +238,9 @@ class Mirroring:
                 self._set_trouble("writing checkpoints of", error)
 
     async def _persist(self, partitions: Iterable[MirrorPartition]) -> None:
-        await self._state.append(self._writer.all_entries(partitions))
+        checkpoints = self._writer.encode(partitions)
+        await self._state.append(checkpoints.entries)
+        self._writer.written(checkpoints)
 
     def _set_trouble(self, operation: str, error: Exception) -> None:
         if not isinstance(error, CcrError):

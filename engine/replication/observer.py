@@ -1,4 +1,4 @@
-"""Watching a flow that is not run here: source ends from the source, progress from the state topic."""
+"""Watching a flow that is not run here: its source's ends, its progress from the state topic."""
 
 from __future__ import annotations
 

@@ -345,9 +345,12 @@ def _remedy(error: int) -> str:
         case Code.TOPIC_AUTHORIZATION_FAILED:
             return "Grant WRITE on the mirror topic, then ccr retry"
         case Code.INVALID_TIMESTAMP:
-            return "Widen message.timestamp.before.max.ms or after.max.ms of the mirror topic, then ccr retry"
+            return "Widen message.timestamp.before.max.ms of the mirror topic, then ccr retry"
         case Code.INVALID_RECORD:
-            return "A compacted mirror topic takes no records without a key; change its cleanup.policy, then ccr retry"
+            return (
+                "A compacted mirror topic takes no records without a key; change its cleanup.policy, "
+                "then ccr retry"
+            )
         case Code.UNSUPPORTED_COMPRESSION_TYPE:
             return "Set compression.type of the mirror topic to producer, then ccr retry"
         case _:

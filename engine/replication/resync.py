@@ -55,7 +55,7 @@ class Resync:
         """
         keys = {partition.target_key for partition in partitions}
         producers = await self._cluster.describe_producers(keys, self._metadata)
-        # Asked after the producers: an append in between is then seen as "more to count", never missed.
+        # Asked after the producers: an append in between is then more to count, never missed.
         ends = await self._cluster.list_offsets(dict.fromkeys(keys, LATEST), self._metadata)
         try:
             return {

@@ -1,4 +1,4 @@
-"""The sender: one data connection to one target broker, up to five appends of a partition unanswered.
+"""The sender: one data connection to one target broker.
 
 A partition always uses the same connection, so its batches arrive in order; a broker remembers the
 last five batches of a producer and partition, so no more may be unanswered.
@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 from engine.errors import CcrError, ConnectError
 from engine.kafka import produce
-from engine.kafka.codes import Code
 from engine.kafka.cluster import Cluster
+from engine.kafka.codes import Code
 from engine.kafka.connection import ConnectionLostError, DataConnection
 from engine.replication.backoff import Backoff
 from engine.replication.partition import MirrorPartition

@@ -213,11 +213,11 @@ class StateLog:
             self.generation = (before.generation if before else 0) + 1
             if self.record.identity is None:
                 raise KafkaError("claiming flow", self.flow, "it has no identity yet")
-            # The identity is written again with each claim, so compaction keeps the one that counts.
+            # The identity goes with each claim, so compaction keeps the one that counts.
             await self._append([identity_entry(self.record.identity), self._owner_entry()])
 
     async def append(self, entries: Iterable[Entry]) -> None:
-        """Append entries and a heartbeat; raises SupersededError when we are no longer the owner."""
+        """Append entries and a heartbeat; raises SupersededError when we own it no longer."""
         async with self._lock:
             await self._append([*entries, self._owner_entry()])
 

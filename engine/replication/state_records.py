@@ -1,13 +1,13 @@
 """What a flow's state topic holds: keyed JSON records, folded into one picture.
 
-Topic `ccr.<flow>.internal` on the target, one partition, compacted. Keys and values (docs/state.md):
+Topic `ccr.<flow>.internal` on the target, one partition, compacted (docs/state.md):
 
     identity                       {"format", "producer_id", "producer_epoch"}
     owner                          {"engine", "host", "process", "generation", "released"}
     paused                         {"paused", "at"}
-    partition/<topic>/<partition>  {"s": next source offset, "t": next target offset, "q": next sequence,
-                                    "m": newest timestamp ms, "c": sealed chunks, "r": newest runs,
-                                    "x": why it stopped}
+    partition/<topic>/<partition>  {"s": next source offset, "t": next target offset,
+                                    "q": next sequence, "m": newest timestamp ms, "c": sealed chunks,
+                                    "r": newest runs, "x": why it stopped}
     runs/<topic>/<partition>/<n>   {"r": [[source, target, records], …]}  sealed, oldest first
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from engine.api.snapshots import Owner, Reason
@@ -149,6 +150,14 @@ def owner_entry(owner: OwnerRecord) -> Entry:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Entries to be written, and what is sealed once they are."""
+
+    entries: list[Entry]
+    sealed: dict[TopicPartition, int]
+
+
 class CheckpointWriter:
     """Turns partitions into entries, sealing runs that no longer change."""
 
@@ -159,29 +168,28 @@ class CheckpointWriter:
         """Note how many chunks of a partition are sealed already."""
         self._sealed[key] = sealed
 
-    def all_entries(self, partitions: Iterable[MirrorPartition]) -> list[Entry]:
-        """Encode the checkpoints of those that have a position."""
-        return [
-            entry
-            for partition in partitions
-            if partition.positioned
-            for entry in self.entries(partition)
-        ]
+    def encode(self, partitions: Iterable[MirrorPartition]) -> Checkpoints:
+        """Encode the checkpoints of those that have a position; call `written` when they stand."""
+        out = Checkpoints([], {})
+        for partition in partitions:
+            if partition.positioned:
+                self._encode(partition, out)
+        return out
 
-    def entries(self, partition: MirrorPartition) -> list[Entry]:
-        """Encode one partition's checkpoint, and chunks that are full now."""
-        key = partition.key
+    def written(self, checkpoints: Checkpoints) -> None:
+        """Their chunks need not be written again."""
+        self._sealed.update(checkpoints.sealed)
+
+    def _encode(self, partition: MirrorPartition, out: Checkpoints) -> None:
         name = f"{partition.topic}/{partition.partition}"
-        sealed = self._sealed.get(key, 0)
-        out: list[Entry] = []
-        while len(partition.offset_map) - sealed * RUNS_INLINE > RUNS_INLINE:
+        sealed = self._sealed.get(partition.key, 0)
+        offset_map = partition.offset_map
+        while len(offset_map) - sealed * RUNS_INLINE > RUNS_INLINE:
             first = sealed * RUNS_INLINE
-            chunk = [
-                list(run) for _, run in zip(range(RUNS_INLINE), partition.offset_map.runs(first))
-            ]  # noqa: B905
-            out.append((f"runs/{name}/{sealed}", {"r": chunk}))
+            chunk = [list(run) for run in islice(offset_map.runs(first), RUNS_INLINE)]
+            out.entries.append((f"runs/{name}/{sealed}", {"r": chunk}))
             sealed += 1
-        self._sealed[key] = sealed
+        out.sealed[partition.key] = sealed
         acked, reason = partition.acked, partition.reason
         value: dict[str, Any] = {
             "s": acked.source,
@@ -189,12 +197,11 @@ class CheckpointWriter:
             "q": acked.sequence,
             "m": acked.newest_ms,
             "c": sealed,
-            "r": [list(run) for run in partition.offset_map.runs(sealed * RUNS_INLINE)],
+            "r": [list(run) for run in offset_map.runs(sealed * RUNS_INLINE)],
         }
         if reason is not None and not reason.retriable:
             value["x"] = [reason.text, reason.next_step, reason.since]
-        out.append((f"partition/{name}", value))
-        return out
+        out.entries.append((f"partition/{name}", value))
 
 
 def encode_value(value: dict[str, Any] | None) -> bytes | None:

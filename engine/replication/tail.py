@@ -1,4 +1,4 @@
-"""Reading what stands in a log, a bounded piece at a time: state topics and the tails of mirrors."""
+"""Reading what stands in a log, a bounded piece at a time: state topics, tails of mirrors."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def read_once(
 async def read_range(
     connection: DataConnection, partition: TopicPartition, start: int, end: int
 ) -> AsyncIterator[tuple[r.Batch, memoryview]]:
-    """Yield the batches from `start` up to `end`, or up to the high watermark if that comes first."""
+    """Yield the batches from `start` to `end`, or to the high watermark if that comes first."""
     while start < end:
         batches, high_watermark = await read_once(connection, partition, start)
         for header, view in batches:
