@@ -24,7 +24,7 @@ from engine.demo.traffic import Traffic, TrafficReport
 from engine.errors import CcrError, ExitCode
 
 STOP_TIMEOUT_S = 60.0
-ACKNOWLEDGE_TIMEOUT_S = 30.0
+ACKNOWLEDGE_TIMEOUT_S = 10.0
 
 
 async def start_traffic(bootstrap_servers: str, *, rate: float, seed: int, log: Path) -> Child:

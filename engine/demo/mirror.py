@@ -18,6 +18,7 @@ from engine.service.paths import service_paths
 POLL_S = 0.1
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 60.0
+DRAIN_TIMEOUT = "10s"  # it is asked to end when nothing is left to drain
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Mirror:
 
         Raises CcrError when it ends, and ConnectError when it does not answer in time.
         """
-        arguments = [*command, "--no-ui", "--config", str(config)]
+        options = ["--no-ui", "--config", str(config), "--drain-timeout", DRAIN_TIMEOUT]
+        arguments = [*command, *options]
         child = await Child.start("ccr --no-ui", "engine.demo.tether", arguments, log)
         mirror = cls(child, config, flow)
         try:

@@ -1,8 +1,8 @@
 """RecordBatch v2 in place: header fields, patching, CRC-32C.
 
 Format: KIP-98, `clients/.../common/record/DefaultRecordBatch.java`. A batch is 12 bytes (base
-offset, length of the rest) followed by the rest; the CRC covers everything from the attributes on, so base
-offset and leader epoch may change without a new CRC, all other fields need one.
+offset, length of the rest) followed by the rest; the CRC covers everything from the attributes on,
+so base offset and leader epoch may change without a new CRC, all other fields need one.
 """
 
 from __future__ import annotations

@@ -348,8 +348,8 @@ def _remedy(error: int) -> str:
             return "Widen message.timestamp.before.max.ms of the mirror topic, then ccr retry"
         case Code.INVALID_RECORD:
             return (
-                "A compacted mirror topic takes no records without a key; change its cleanup.policy, "
-                "then ccr retry"
+                "A compacted mirror topic takes no records without a key; "
+                "change its cleanup.policy, then ccr retry"
             )
         case Code.UNSUPPORTED_COMPRESSION_TYPE:
             return "Set compression.type of the mirror topic to producer, then ccr retry"

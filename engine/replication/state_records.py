@@ -6,8 +6,8 @@ Topic `ccr.<flow>.internal` on the target, one partition, compacted (docs/state.
     owner                          {"engine", "host", "process", "generation", "released"}
     paused                         {"paused", "at"}
     partition/<topic>/<partition>  {"s": next source offset, "t": next target offset,
-                                    "q": next sequence, "m": newest timestamp ms, "c": sealed chunks,
-                                    "r": newest runs, "x": why it stopped}
+                                    "q": next sequence, "m": newest timestamp ms,
+                                    "c": sealed chunks, "r": newest runs, "x": why it stopped}
     runs/<topic>/<partition>/<n>   {"r": [[source, target, records], …]}  sealed, oldest first
 """
 
