@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn, cast
 
 from ccr_tui.cli import run
@@ -18,6 +18,7 @@ from engine.errors import ConfigError
 _USAGE = """%(prog)s [OPTIONS]            open the console
        %(prog)s --no-ui [OPTIONS]    run the engine as a service
        %(prog)s VERB ...             %(prog)s VERB --help tells more"""
+_OF_A_SERVICE = ("log_format", "take_over", "drain_timeout")
 _UNKNOWN_OPTION = re.compile(r"unrecognized arguments: (-[^\s=]+)")
 _UNKNOWN_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 
@@ -60,16 +61,17 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
     Imports no verb's module but the chosen one's. Raises ConfigError, or SystemExit after --help.
     """
-    args = _front().parse_args(argv)
+    front = _front()
+    args = front.parse_args(argv)
     name, rest = args.verb, args.rest
     del args.verb, args.rest
     if name is None:
-        _check_without_verb(args)
+        _check_without_verb(front, args)
         args.config = str(locations.find(args.config))
         return args
     if name not in VERBS:
         raise _misspelt(f"there is no verb {name!r}", nearest(name, VERBS), "ccr --help")
-    _refuse_before_verb(args, name)
+    _refuse_before_verb(front, args, name)
     args = _parse_verb(VERBS[name], rest, args)
     if VERBS[name].needs_config:
         args.config = str(locations.find(args.config))
@@ -146,19 +148,29 @@ def _verbs_help() -> str:
     return "\n".join(lines)
 
 
-def _check_without_verb(args: argparse.Namespace) -> None:
-    if not args.no_ui and (args.log_format != run.LOG_FORMATS[0] or args.take_over):
-        option = "--take-over" if args.take_over else "--log-format"
-        raise ConfigError("", "", f"{option} goes with --no-ui only", "See `ccr --help`")
+def _check_without_verb(front: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if args.no_ui and args.theme:
         raise ConfigError("", "", "--theme is the console's; --no-ui has none", "Leave one out")
+    for option in () if args.no_ui else _given(front, args, _OF_A_SERVICE):
+        raise ConfigError("", "", f"{option} goes with --no-ui only", "See `ccr --help`")
 
 
-def _refuse_before_verb(args: argparse.Namespace, verb: str) -> None:
-    given = {"--no-ui": args.no_ui, "--take-over": args.take_over, "--theme": args.theme}
-    for option, value in given.items():
-        if value:
-            cause = f"{option} before the verb {verb} says nothing"
-            raise ConfigError("", "", cause, f"See `ccr {verb} --help`")
-        delattr(args, option[2:].replace("-", "_"))
-    del args.log_format, args.drain_timeout
+def _refuse_before_verb(
+    front: argparse.ArgumentParser, args: argparse.Namespace, verb: str
+) -> None:
+    """Refuse options that would be passed over in silence, and take them out of the arguments."""
+    without_verb = ("no_ui", "theme", *_OF_A_SERVICE)
+    for option in _given(front, args, without_verb):
+        cause = f"{option} before the verb {verb} says nothing"
+        raise ConfigError("", "", cause, f"See `ccr {verb} --help`")
+    for name in without_verb:
+        delattr(args, name)
+
+
+def _given(
+    front: argparse.ArgumentParser, args: argparse.Namespace, names: Iterable[str]
+) -> Iterator[str]:
+    """Yield the options, as they are written, that differ from their defaults."""
+    for name in names:
+        if getattr(args, name) != front.get_default(name):
+            yield f"--{name.replace('_', '-')}"

@@ -175,6 +175,11 @@ def test_no_ui_runs_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
         ("--config", "argument --config: expected one argument. See `ccr --help`"),
         ("--log-format json", "--log-format goes with --no-ui only. See `ccr --help`"),
         ("--take-over", "--take-over goes with --no-ui only. See `ccr --help`"),
+        ("--drain-timeout 5s", "--drain-timeout goes with --no-ui only. See `ccr --help`"),
+        (
+            "--log-format json status",
+            "--log-format before the verb status says nothing. See `ccr status --help`",
+        ),
         ("--no-ui --theme x", "--theme is the console's; --no-ui has none. Leave one out"),
         (
             "--no-ui status",
