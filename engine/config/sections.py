@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
-from engine.config.model import Config, Model
+from engine.config.fields import Model
+from engine.config.model import Config
 from engine.config.problems import KeyPath
 from engine.config.secrets import SecretRef
 

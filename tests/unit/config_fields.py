@@ -9,7 +9,8 @@ from typing import Any, get_args, get_origin
 
 import yaml
 
-from engine.config.model import Config, Model
+from engine.config.fields import Model
+from engine.config.model import Config
 from engine.config.sections import sections_of
 
 SAMPLES = Path(__file__).parents[2] / "sample_configs"
