@@ -59,6 +59,7 @@ class Discovery:
         self._first_time = not record.checkpoints
         self._refused: dict[str, str] = {}  # source topic → why its mirror cannot be made
         self._merge_limits: dict[str, int] = {}  # by target topic
+        self._missing: set[MirrorPartition] = set()  # not listed by the source at the last look
         self.source: ClusterMetadata | None = None
         self.target: ClusterMetadata | None = None
 
@@ -172,14 +173,16 @@ class Discovery:
             )
 
     def _note_gone(self, source: ClusterMetadata, selected: dict[str, TopicMetadata]) -> None:
+        missing = {
+            partition
+            for partition in self._board.partitions.values()
+            if partition.state != PartitionState.STOPPED
+            and _is_gone(partition, source, selected.get(partition.topic))
+        }
+        # Twice in a row: a broker that just started may not know all topics yet.
+        certain, self._missing = missing & self._missing, missing
         gone: dict[str, int] = {}
-        for partition in self._board.partitions.values():
-            topic = selected.get(partition.topic)
-            if topic is not None and (topic.error or partition.partition in topic.partitions):
-                continue
-            known = source.topics.get(partition.topic)
-            if (known is not None and known.error) or partition.state == PartitionState.STOPPED:
-                continue
+        for partition in certain:
             partition.stop(
                 f"the source has no {partition.topic}/{partition.partition} any more",
                 "The mirror is kept as it is; when the topic is back, ccr retry",
@@ -205,3 +208,13 @@ class Discovery:
         now = time.time()
         for key, end in ends.items():
             self._board.partitions[key].observe_end(end, now)
+
+
+def _is_gone(
+    partition: MirrorPartition, source: ClusterMetadata, topic: TopicMetadata | None
+) -> bool:
+    """Whether the source, asked without errors, does not list a partition."""
+    known = source.topics.get(partition.topic)
+    if known is not None and known.error:
+        return False
+    return topic is None or partition.partition not in topic.partitions

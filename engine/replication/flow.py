@@ -327,7 +327,9 @@ class Flow:
         if self._observer is None or not self.looked.is_set():
             return FlowState.STARTING, Reason("connecting")
         if self._role != Role.LOOK:
-            who = f"engine {owner.engine_id} on {owner.host} owns it" if owner else "nobody owns it"
+            who = "nobody runs it any more"
+            if owner is not None and self._owned_elsewhere():
+                who = f"engine {owner.engine_id} on {owner.host} owns it"
             why = f"{self._stood_down}; {who}" if self._stood_down else who
             return FlowState.STANDBY, Reason(why, "Take over to run it here")
         if owner is None:

@@ -118,9 +118,7 @@ class Mirroring:
         if paused:
             self._halt_idle()
         else:
-            self._recovery.enqueue(
-                p for p in self._board.partitions.values() if p.state != PartitionState.STOPPED
-            )
+            self._recovery.enqueue(self._board.partitions.values())
         self._links.recheck(self._board.partitions.values())
 
     def _halt_idle(self) -> None:

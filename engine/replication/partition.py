@@ -7,6 +7,7 @@ to what was acknowledged, look at the target (`resync`), go on.
 
 from __future__ import annotations
 
+import struct
 import time
 from collections import deque
 from collections.abc import Callable
@@ -108,6 +109,7 @@ class MirrorPartition:
         self, producer: tuple[int, int], there: AlreadyThere | None, merge_limit: int
     ) -> None:
         """Start from what was acknowledged; `there` is what the target holds beyond it."""
+        self._drop_all()
         self._pump = Pump(producer, self.acked.source, self.acked.sequence)
         self._pump.merge_limit = merge_limit
         self._pump.already_there = there if there and there.remaining else None
@@ -191,11 +193,6 @@ class MirrorPartition:
         before = pump.position
         try:
             appends = pump.take(view, data, committed=committed)
-        except b.CorruptBatchError as error:
-            self.stop(
-                f"corrupt data from the source: {error}", "Check the source broker's log and disk"
-            )
-            return
         except UnsupportedBatchError as error:
             self.stop(
                 f"{error}, which ccr does not mirror yet", "Leave the topic out, or rewrite it"
@@ -204,6 +201,11 @@ class MirrorPartition:
         except DivergedError as error:
             self.stop(
                 f"the mirror diverged: {error}", f"Compare {self.target_topic} with the source"
+            )
+            return
+        except (ValueError, IndexError, struct.error) as error:
+            self.stop(
+                f"corrupt data from the source: {error}", "Check the source broker's log and disk"
             )
             return
         if pump.matched:

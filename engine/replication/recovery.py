@@ -18,6 +18,7 @@ from engine.replication.resync import Lost, NotYet, Resync
 from engine.replication.state_records import FlowRecord
 
 SPACING_S = 0.05
+_LEFT_ALONE = (PartitionState.RUNNING, PartitionState.STOPPED)
 
 
 class Recovery:
@@ -98,7 +99,7 @@ class Recovery:
         identity, target = self._record.identity, self._discovery.target
         if identity is None or target is None:
             return True
-        for partition in [p for p in self._queue if p.state == PartitionState.STOPPED]:
+        for partition in [p for p in self._queue if p.state in _LEFT_ALONE]:
             del self._queue[partition]
         if not self._queue:
             return False
