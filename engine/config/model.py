@@ -168,9 +168,9 @@ class TopicSelection(Model):
 
     noun: ClassVar[str] = "a topics section"
 
-    include: Annotated[list[Regex], Field(min_length=1)] = [".*"]
+    include: Annotated[list[Regex], Field(min_length=1)] = [".*"]  # noqa: RUF012  (pydantic copies it)
     """Regexes (Python's); a topic is taken when one matches its whole name."""
-    exclude: list[Regex] = []
+    exclude: list[Regex] = []  # noqa: RUF012  (as above)
     """Regexes (Python's); a topic is left out when one matches its whole name."""
 
 
@@ -303,7 +303,7 @@ class Config(Model):
     """Format of this file; 1."""
     clusters: Annotated[dict[Name, ClusterConfig], Field(min_length=1)]
     """Kafka clusters by name."""
-    flows: dict[Name, FlowConfig] = {}
+    flows: dict[Name, FlowConfig] = {}  # noqa: RUF012  (pydantic copies it)
     """Flows by name."""
     read_only: StrictBool = False
     """Refuse every act that changes anything."""
