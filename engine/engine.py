@@ -54,7 +54,7 @@ class Engine:
                 (self.clusters[section.source], self.clusters[section.target]),
                 self.identity,
                 self.events,
-                role,
+                Role.LOOK if config.clusters[section.target].read_only else role,
             )
             for name, section in config.flows.items()
             if only is None or name in only
