@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -29,10 +30,10 @@ CCR = (
 )
 
 HINTS = (
-    "Enter on the flow shows every partition; / filters, ? helps, Esc goes back.",
-    "p pauses the flow: lag grows. p again: it drains, and nothing is lost.",
-    "In another terminal: ccr status --config {config}",
-    "Kill a cluster for a while: ccr sandbox status names the brokers' processes.",
+    "Enter on the flow shows every partition; / filters, ? helps, Esc goes back, q ends the demo.",
+    "p pauses the flow and its lag grows; p again resumes it, and the lag drains.",
+    "kill -STOP {west} freezes west: the flow says what it waits for; kill -CONT {west} ends that.",
+    "From another terminal: ccr lag --config {config}",
 )
 
 _Result = TypeVar("_Result")
@@ -138,7 +139,9 @@ async def _raise_curtain(stage: Stage, args: argparse.Namespace) -> bool:
 def _console(stage: Stage) -> int:
     from ccr_tui.cli.console import open_console  # noqa: PLC0415
 
-    hints = tuple(hint.format(config=stage.config) for hint in HINTS)
+    pids = {cluster.name: cluster.pids for cluster in stage.sandbox.status().clusters}
+    west = " ".join(map(str, pids["west"]))
+    hints = tuple(hint.format(west=west, config=stage.config) for hint in HINTS)
     for hint in hints:
         _narrate(hint)
     return open_console(
@@ -201,4 +204,6 @@ def _summary_rows(result: DemoResult) -> Iterator[tuple[str, str]]:
 
 
 def _narrate(text: str) -> None:
-    print(f"ccr demo: {text}", file=sys.stderr, flush=True)
+    # The terminal may be gone; what is to be stopped must be stopped all the same.
+    with contextlib.suppress(OSError):
+        print(f"ccr demo: {text}", file=sys.stderr, flush=True)

@@ -5,6 +5,7 @@ What judges the engine must not share its mistakes.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import struct
@@ -68,7 +69,7 @@ class Reader:
         try:
             await self._consumer.start()
         except BaseException as error:
-            await self._consumer.stop()
+            await self._stop()
             if isinstance(error, AioKafkaError | OSError):
                 raise ConnectError(
                     "reading from", self._bootstrap_servers, str(error), "Is the cluster up?"
@@ -78,6 +79,12 @@ class Reader:
 
     async def __aexit__(self, *_: object) -> None:
         """Disconnect."""
+        await self._stop()
+
+    async def _stop(self) -> None:
+        # Stopped before its own tasks have run for once, aiokafka's consumer raises a stray
+        # CancelledError (aio-libs/aiokafka issue 647).
+        await asyncio.sleep(0)
         await self._consumer.stop()
 
     async def spans(self, topics: Collection[str]) -> dict[tuple[str, int], Span]:

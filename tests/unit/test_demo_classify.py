@@ -41,7 +41,7 @@ def test_the_same_sequence_has_no_differences(sequence: list[int]) -> None:
 @given(st.lists(st.sampled_from("-m===2"), max_size=60), st.integers())
 def test_deletes_mutations_and_copies_are_counted_exactly(acts: list[str], seed: int) -> None:
     """`-` loses a record, `m` alters it in place, `2` copies it to any later place."""
-    chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    chance = random.Random(seed)
     source = list(range(len(acts)))
     target: list[int] = []
     for record, act in zip(source, acts, strict=True):
