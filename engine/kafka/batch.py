@@ -28,6 +28,7 @@ DELETE_HORIZON = 0x40
 
 NO_PRODUCER_ID = -1
 MAX_SEQUENCE = 2**31  # sequences are counted modulo this
+MAX_TIMESTAMP = 2**63 - 1
 
 _U32 = struct.Struct(">I")
 _I32 = struct.Struct(">i")
@@ -73,8 +74,11 @@ def write_header(
 ) -> None:
     """Fill in the header of a batch whose records already stand after byte 61.
 
-    `producer` is (id, epoch, base sequence); offsets inside are dense from 0.
+    `producer` is (id, epoch, base sequence); offsets inside are dense from 0. Raises
+    CorruptBatchError for a timestamp that no header can hold.
     """
+    if max_timestamp > MAX_TIMESTAMP:
+        raise CorruptBatchError(f"timestamp {max_timestamp} does not fit 64 bits")
     HEADER.pack_into(
         batch,
         0,

@@ -15,7 +15,7 @@ from aiokafka import codec
 from engine.kafka import batch as b
 from engine.kafka import varint
 
-_CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
+_CODECS = {0: "uncompressed", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 _DECODE = {1: codec.gzip_decode, 2: codec.snappy_decode, 3: codec.lz4_decode, 4: codec.zstd_decode}
 _ENCODE = {1: codec.gzip_encode, 2: codec.snappy_encode, 3: codec.lz4_encode, 4: codec.zstd_encode}
 
@@ -88,19 +88,29 @@ def decode(view: memoryview) -> list[RawRecord]:
     payload = view[b.HEADER_SIZE :]
     try:
         if header.codec:
-            payload = memoryview(_DECODE[header.codec](payload))
+            payload = _decompress(header.codec, payload)
         return _decode_payload(header, payload)
-    except (IndexError, ValueError, KeyError, RuntimeError, OSError, EOFError) as error:
-        name = _CODECS.get(
-            header.codec, f"codec {header.codec}" if header.codec else "uncompressed"
-        )
+    except (IndexError, ValueError) as error:
+        name = _CODECS.get(header.codec, f"codec {header.codec}")
         raise b.CorruptBatchError(f"{name} records cannot be decoded: {error}") from error
+
+
+def _decompress(codec_id: int, payload: memoryview) -> memoryview:
+    if codec_id not in _DECODE:
+        raise ValueError("no such codec is known")
+    try:
+        return memoryview(_DECODE[codec_id](payload))
+    except Exception as error:  # each library has errors of its own
+        raise ValueError(str(error) or type(error).__name__) from error
 
 
 def _decode_payload(header: Batch, payload: memoryview) -> list[RawRecord]:
     fixed = header.max_timestamp if header.attributes & b.TIMESTAMP_LOG_APPEND else None
     records = []
     at = 0
+    last_delta = -1
+    if header.record_count < 0:
+        raise ValueError(f"the header counts {header.record_count} records")
     for _ in range(header.record_count):
         length, at = varint.decode(payload, at)
         end = at + length
@@ -109,6 +119,14 @@ def _decode_payload(header: Batch, payload: memoryview) -> list[RawRecord]:
         attributes = payload[at]
         timestamp_delta, body_at = varint.decode(payload, at + 1)
         offset_delta, body_at = varint.decode(payload, body_at)
+        if body_at > end:
+            raise ValueError("a record is shorter than what it begins with")
+        if not last_delta < offset_delta <= header.last_offset_delta:
+            raise ValueError(
+                f"offset delta {offset_delta} is outside {last_delta + 1} to "
+                f"{header.last_offset_delta}"
+            )
+        last_delta = offset_delta
         timestamp = header.base_timestamp + timestamp_delta if fixed is None else fixed
         records.append(
             RawRecord(
@@ -126,7 +144,7 @@ def encode(
 ) -> bytearray:
     """Write records as one dense batch; offsets count from 0 in the order given.
 
-    `producer` is (id, epoch, base sequence). At least one record is needed.
+    `producer` is (id, epoch, base sequence). At least one record is needed. Raises ValueError.
     """
     payload = bytearray()
     base = maximum = None
@@ -146,7 +164,7 @@ def encode(
     if base is None or maximum is None:
         raise ValueError("a batch needs a record")
     out = bytearray(b.HEADER_SIZE)
-    out += _ENCODE[codec_id](payload) if codec_id else payload
+    out += _ENCODE[codec_id](bytes(payload)) if codec_id else payload
     b.write_header(out, codec_id, base, maximum, producer, count)
     return out
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 
 def _encode(value: int) -> bytes:
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ValueError(f"{value} does not fit 64 bits")
     value = (value << 1) ^ (value >> 63)
     out = bytearray()
     while value > 0x7F:
@@ -19,14 +21,14 @@ TABLE = [_encode(value) for value in range(TABLE_SIZE)]
 
 
 def encode(value: int) -> bytes:
-    """Encode a signed 64-bit value."""
+    """Encode a signed 64-bit value; raises ValueError for any other."""
     return TABLE[value] if 0 <= value < TABLE_SIZE else _encode(value)
 
 
 def decode(buffer: bytes | bytearray | memoryview, at: int) -> tuple[int, int]:
     """Decode the value at `at`; return it and the position after it.
 
-    Raises IndexError past the end of the buffer and ValueError for more than 10 bytes.
+    Raises IndexError past the end of the buffer and ValueError for more than 64 bits.
     """
     byte = buffer[at]
     at += 1
@@ -39,4 +41,6 @@ def decode(buffer: bytes | bytearray | memoryview, at: int) -> tuple[int, int]:
         at += 1
         value |= (byte & 0x7F) << shift
         shift += 7
+    if value >> 64:
+        raise ValueError("varint longer than 64 bits")
     return (value >> 1) ^ -(value & 1), at

@@ -53,7 +53,7 @@ class Merged:
 
         `position` is the next source offset wanted, `excluded` the attributes that end the run,
         `limit` the size in bytes at which the batch is full. Returns (at, position) after the last
-        batch taken. Raises CorruptBatchError.
+        batch taken. Raises CorruptBatchError, or IndexError or ValueError where records don't fit.
         """
         buffer = self.buffer
         count = self.count
@@ -83,7 +83,7 @@ class Merged:
                 base_timestamp = max_timestamp = first
                 self.first_at = at
             read = at + 61
-            for _ in range(records):
+            for index in range(records):
                 record_length = view[read]
                 read += 1
                 if record_length & 0x80:
@@ -97,7 +97,12 @@ class Merged:
                 else:
                     delta = (delta >> 1) ^ -(delta & 1)
                     body = read + 2
-                body += 1  # the offset delta is one byte: fewer than 64 records
+                # The offset delta is one byte: fewer than 64 records.
+                if view[body] != index + index or body >= record_end:
+                    raise b.CorruptBatchError(
+                        f"record {index} of the batch at offset {base} is malformed"
+                    )
+                body += 1
                 timestamp = first + delta
                 if timestamp > max_timestamp:
                     max_timestamp = timestamp
