@@ -88,6 +88,9 @@ def run_demo(args: argparse.Namespace) -> int:
     """Run the form that was asked for, or that the terminal allows; returns the exit code."""
     terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     if args.no_ui or not terminal:
+        if args.read_only:
+            cause = "--read-only would have nothing replicated to compare"
+            raise ConfigError("", "", cause, "Leave it out, or open the console with it")
         return _headless(args)
     if args.json or args.seconds is not None:
         option = "--json" if args.json else "--seconds"
@@ -118,10 +121,10 @@ def _interactive(args: argparse.Namespace) -> int:
     try:
         if not _until_interrupted(_raise_curtain(stage, args)):
             return ExitCode.INTERRUPTED
-        return _console(stage)
+        return _console(stage, read_only=args.read_only)
     finally:
         _narrate("Stopping the traffic and both clusters …")
-        _until_interrupted(stage.down())
+        _until_interrupted(_drop_curtain(stage))
 
 
 async def _raise_curtain(stage: Stage, args: argparse.Namespace) -> bool:
@@ -136,7 +139,16 @@ async def _raise_curtain(stage: Stage, args: argparse.Namespace) -> bool:
     return True
 
 
-def _console(stage: Stage) -> int:
+async def _drop_curtain(stage: Stage) -> None:
+    try:
+        report = await stage.stop_traffic()
+        if report.error:
+            _narrate(f"the traffic had failures ({report.failed:,} records): {report.error}")
+    finally:
+        await stage.down()
+
+
+def _console(stage: Stage, *, read_only: bool) -> int:
     from ccr_tui.cli.console import open_console  # noqa: PLC0415
 
     pids = {cluster.name: cluster.pids for cluster in stage.sandbox.status().clusters}
@@ -144,8 +156,9 @@ def _console(stage: Stage) -> int:
     hints = tuple(hint.format(west=west, config=stage.config) for hint in HINTS)
     for hint in hints:
         _narrate(hint)
+    config = str(stage.config)
     return open_console(
-        argparse.Namespace(config=str(stage.config), read_only=False, theme=None, hints=hints)
+        argparse.Namespace(config=config, read_only=read_only, theme=None, hints=hints)
     )
 
 

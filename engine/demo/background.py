@@ -9,16 +9,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
-import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from engine.demo.children import Child
+from engine.demo.saying import say
 from engine.demo.shapes import ORDERS
 from engine.demo.traffic import Traffic, TrafficReport
 from engine.errors import CcrError, ExitCode
@@ -51,7 +49,7 @@ def main() -> int:
     try:
         asyncio.run(_produce(arguments))
     except CcrError as error:
-        _tell({"failure": str(error)})
+        say({"failure": str(error)})
         return error.exit_code
     return 0
 
@@ -64,7 +62,7 @@ async def _produce(arguments: argparse.Namespace) -> None:
         readers=ORDERS.topic,
     )
     await traffic.start()
-    _tell({"started": True})
+    say({"started": True})
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -74,17 +72,9 @@ async def _produce(arguments: argparse.Namespace) -> None:
     await asyncio.wait([stopping], timeout=ACKNOWLEDGE_TIMEOUT_S)
     if not stopping.done():
         # Without clean-up, which would wait for the same brokers.
-        _tell({"failure": f"brokers did not acknowledge within {ACKNOWLEDGE_TIMEOUT_S:.0f} s"})
+        say({"failure": f"brokers did not acknowledge within {ACKNOWLEDGE_TIMEOUT_S:.0f} s"})
         os._exit(ExitCode.FAILED)
-    _tell(dataclasses.asdict(stopping.result()))
-
-
-def _tell(line: Mapping[str, Any]) -> None:
-    # Nobody may be left to read it.
-    try:
-        os.write(1, json.dumps(line).encode() + b"\n")
-    except BrokenPipeError:
-        return
+    say(dataclasses.asdict(stopping.result()))
 
 
 if __name__ == "__main__":

@@ -19,14 +19,15 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError as AioKafkaError
 
 from engine.demo.content import Clicks, Generator, Orders, Readings
+from engine.demo.producing import exact_producer
 from engine.demo.reading import Reader
-from engine.demo.topics import CLIENT_ID, create_topics, partition_of
+from engine.demo.topics import create_topics, partition_of
 from engine.errors import KafkaError
 from engine.sandbox.together import together
 
 KEYS = 4_000
 BATCHES_AHEAD = 3  # of each partition, built before the ones in front are acknowledged
-DELIVERY_TIMEOUT_MS = 300_000
+PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,13 @@ class _Loader:
         async with Reader(self._bootstrap_servers) as reader:
             spans = await reader.spans([shape.topic])
         numbers = [spans[key].end for key in sorted(spans)]
-        producer, began = self._producer(), time.monotonic()
+        began = time.monotonic()
+        producer = exact_producer(
+            self._bootstrap_servers,
+            compression=shape.compression,
+            batch_bytes=shape.batch_bytes,
+            patience_seconds=PATIENCE_S,
+        )
         try:
             await producer.start()
             while done[shape.topic] < total:
@@ -150,18 +157,6 @@ class _Loader:
             ) from error
         finally:
             await producer.stop()
-
-    def _producer(self) -> AIOKafkaProducer:
-        return AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap_servers,
-            client_id=CLIENT_ID,
-            acks="all",
-            enable_idempotence=True,
-            compression_type=self._shape.compression,
-            max_batch_size=self._shape.batch_bytes,
-            max_request_size=self._shape.batch_bytes * self._shape.partitions,
-            request_timeout_ms=DELIVERY_TIMEOUT_MS,
-        )
 
     async def _append(self, producer: AIOKafkaProducer, partition: int, number: int) -> int:
         """Hand one batch to the producer; returns how many records it has."""

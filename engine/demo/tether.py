@@ -11,12 +11,13 @@ command would seem as big.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+
+from engine.demo.saying import say
 
 GRACE_S = 45.0
 
@@ -32,13 +33,13 @@ def main() -> int:
         # What is ignored here would be ignored there as well.
         preexec_fn=_default_signals,  # noqa: PLW1509 - there are no threads yet
     )
-    _tell({"pid": child.pid})
+    say({"pid": child.pid})
     ended = threading.Event()
     threading.Thread(target=_end_with_stdin, args=(child.pid, ended), daemon=True).start()
     _, status, usage = os.wait4(child.pid, 0)
     ended.set()
     child.returncode = os.waitstatus_to_exitcode(status)
-    _tell(
+    say(
         {
             "exit_code": child.returncode,
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
@@ -61,14 +62,6 @@ def _end_with_stdin(pid: int, ended: threading.Event) -> None:
             return
         os.kill(pid, number)
         ended.wait(patience)
-
-
-def _tell(line: dict[str, object]) -> None:
-    # Nobody may be left to read it.
-    try:
-        os.write(1, json.dumps(line).encode() + b"\n")
-    except BrokenPipeError:
-        return
 
 
 if __name__ == "__main__":

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError as AioKafkaError
 
+from engine.demo.producing import exact_producer
 from engine.demo.readers import Readers
 from engine.demo.reading import Reader
 from engine.demo.shapes import SHAPES, Shape
-from engine.demo.topics import CLIENT_ID, create_topics, partition_of
+from engine.demo.topics import create_topics, partition_of
 
 TICK_S = 0.01
 MOST_BEHIND_S = 1.0
-DELIVERY_TIMEOUT_MS = 120_000
+PATIENCE_S = 120.0
 RECONNECT_S = 0.5
 
 
@@ -131,7 +132,13 @@ class _Lane:
     async def run(self) -> None:
         """Send until `stopping`, and wait for the acknowledgements; connect again on failures."""
         while not self.stopping.is_set():
-            producer = self._producer()
+            producer = exact_producer(
+                self._bootstrap_servers,
+                compression=self.shape.compression,
+                batch_bytes=self.shape.batch_bytes,
+                linger_ms=self.shape.linger_ms,
+                patience_seconds=PATIENCE_S,
+            )
             try:
                 await producer.start()
                 await self._send_at_rate(producer)
@@ -140,18 +147,6 @@ class _Lane:
                 await self._stopping_within(RECONNECT_S)
             finally:
                 await producer.stop()
-
-    def _producer(self) -> AIOKafkaProducer:
-        return AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap_servers,
-            client_id=CLIENT_ID,
-            acks="all",
-            enable_idempotence=True,
-            compression_type=self.shape.compression,
-            max_batch_size=self.shape.batch_bytes,
-            linger_ms=self.shape.linger_ms,
-            request_timeout_ms=DELIVERY_TIMEOUT_MS,
-        )
 
     async def _send_at_rate(self, producer: AIOKafkaProducer) -> None:
         """Send what is due, tick by tick; a backlog the cluster cannot take is let go."""
