@@ -14,7 +14,9 @@ from engine.demo.mirror import Mirror, Usage
 from engine.demo.reading import Reader
 from engine.demo.stage import FLOW, SOURCE, TARGET, TOPICS, Stage
 from engine.demo.traffic import TrafficReport
+from engine.errors import ConnectError
 from engine.sandbox.progress import Progress
+from engine.service.client import EngineGoneError
 
 DRAIN_TIMEOUT_S = 120.0
 TELL_EVERY_S = 5.0
@@ -117,6 +119,9 @@ async def _on(stage: Stage, options: HeadlessOptions, tell: Tell) -> DemoResult:
             ends = await reader.spans(TOPICS)
         not_drained = await mirror.drain(ends, DRAIN_TIMEOUT_S, tell)
         drained = time.monotonic()
+    except EngineGoneError as error:
+        cause = "it ended, or no longer answers"
+        raise ConnectError("running", "the demo's engine", cause, f"See {log}") from error
     finally:
         usage = await mirror.stop()
     tell("Comparing both clusters record by record")

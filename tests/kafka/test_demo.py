@@ -130,6 +130,25 @@ async def test_nothing_is_left_behind_however_it_is_ended(
     await until(lambda: sandboxes(environment) == [], "the clusters' data is gone")
 
 
+async def test_an_engine_that_dies_fails_the_demo(environment: dict[str, str]) -> None:
+    demo = await start(environment, "--no-ui", "--json")
+    await told(demo, "records mirrored")
+    started = family(demo.pid)
+    engine = next(
+        process
+        for process in started
+        if "ccr_tui.cli.main" in " ".join(process.cmdline())
+        and "engine.demo.tether" not in process.cmdline()
+    )
+    engine.kill()
+    out, err = await demo.communicate()
+    assert demo.returncode == 3
+    assert out == b""
+    assert "running the demo's engine: it ended, or no longer answers. See " in err.decode()
+    assert nothing_left(started)
+    assert sandboxes(environment) == []
+
+
 class Terminal:
     """A terminal of 100x30 with `ccr demo` in it."""
 
