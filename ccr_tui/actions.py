@@ -87,12 +87,14 @@ class Action:
     """The lowest is dropped first from a narrow footer."""
     footer_only_enabled: bool = False
     method: str = ""
+    argument: str = ""
+    """Given to the method, where it is not empty."""
     call: Command | None = None
     ask: Callable[[ActionContext], Question] | None = None
     tier: Tier = Tier.NONE
     dangerous: bool = False
-    priority: bool = False
-    """Whether its keys work in dialogs and inputs too."""
+    in_inputs: bool = False
+    """Whether its keys work in dialogs and while something is typed."""
     applies: Callable[[ActionContext], bool] = always
     why_disabled: Callable[[ActionContext], str | None] = never_disabled
 
@@ -151,7 +153,13 @@ class ActionRegistry:
             yield from (action for action in self.actions if action.scope is scope)
 
     def bindings(self, *scopes: Scope) -> list[BindingType]:
-        """Return Textual bindings that run `act('<id>')`, with the actions' ids for keymaps."""
+        """Return Textual bindings that run `act('<id>')`, with the actions' ids for keymaps.
+
+        All have priority: Textual then acts on each key before it looks at the next. Otherwise keys
+        typed ahead queue at the focused widget, and `/topic` would open the filter and then take
+        over, pause, … on what was meant as text. Who does not want a key refuses it in
+        `check_action`.
+        """
         return [
             Binding(
                 ",".join(action.keys),
@@ -159,7 +167,7 @@ class ActionRegistry:
                 action.title,
                 id=action.id,
                 show=False,
-                priority=action.priority,
+                priority=True,
             )
             for action in self.in_scopes(scopes)
             if action.keys

@@ -10,8 +10,9 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import App, SystemCommand
-from textual.command import CommandPalette, Provider
+from textual.command import Provider
 from textual.screen import Screen
+from textual.widgets import Input
 
 from ccr_tui import performing
 from ccr_tui.actions import Action, ActionContext, Scope
@@ -20,7 +21,7 @@ from ccr_tui.catalog import REGISTRY
 from ccr_tui.leaving import question_before_quitting
 from ccr_tui.messages import EngineChanged, EventsReady, LinkLost, PartitionsReady, SnapshotReady
 from ccr_tui.pace import Pace
-from ccr_tui.palette import ActionProvider
+from ccr_tui.palette import ActionPalette, ActionProvider
 from ccr_tui.screens.base import CcrScreen
 from ccr_tui.screens.dialogs.confirm import ConfirmDialog
 from ccr_tui.screens.help.screen import HelpScreen
@@ -67,34 +68,38 @@ class CcrApp(App[None], inherit_bindings=False):
         self.symbols = symbols or for_locale()
         self.state = ConsoleState(mode, config_name)
         self.bridge = EngineBridge(api, self.post_message, reopen=reopen, pace=pace)
-        self._wanted_theme = theme
-        self._folders = theme_folders() if folders is None else folders
+        self._problems = self._use_theme(theme, theme_folders() if folders is None else folders)
         self._interrupted_at = float("-inf")
 
     def on_mount(self) -> None:
-        """Choose a theme, open the overview and start to ask the engine."""
-        self._use_theme()
+        """Start to ask the engine."""
         self.set_class(self.symbols.ascii_only, "-ascii")
-        self.push_screen(OverviewScreen(self))
         self.run_worker(self.bridge.run(), name="bridge", group="bridge")
         self.set_interval(1.0, self._refresh_top)
+        self.call_after_refresh(self._tell_problems)
 
-    def _use_theme(self) -> None:
-        themes = load_themes(self._folders)
+    def get_default_screen(self) -> Screen[None]:
+        """Begin with the overview."""
+        return OverviewScreen(self)
+
+    def _use_theme(self, wanted: str | None, folders: Sequence[Path]) -> Sequence[str]:
+        """Choose the theme; return what is wrong with it or with any other."""
+        themes = load_themes(folders)
         for theme in themes.by_name.values():
             self.register_theme(theme)
-        for problem in themes.problems:
-            self.notify(problem, severity="warning", markup=False, timeout=15)
         few_colours = self.no_color or self.console.color_system in (None, "standard")
-        wanted = self._wanted_theme or (SIXTEEN if few_colours else DEFAULT)
-        if wanted in self.available_themes:
-            self.theme = wanted
-        else:
-            self.notify(
-                f"There is no theme named {wanted}; using {self.theme}.",
-                severity="warning",
-                markup=False,
-            )
+        choices = [SIXTEEN if few_colours else DEFAULT, self.theme]
+        if wanted is not None:
+            choices.insert(0, wanted)
+        self.theme = next(name for name in choices if name in self.available_themes)
+        if self.theme == choices[0]:
+            return themes.problems
+        missing = f"There is no theme named {choices[0]}; this is {self.theme}."
+        return (*themes.problems, missing)
+
+    def _tell_problems(self) -> None:
+        for problem in self._problems:
+            self.notify(problem, severity="warning", markup=False, timeout=15)
 
     @property
     def top(self) -> CcrScreen | None:
@@ -134,6 +139,12 @@ class CcrApp(App[None], inherit_bindings=False):
         """Offer none of Textual's own: the registry has all there are."""
         return ()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keep most keys out of dialogs and of what is typed."""
+        if action != "act" or REGISTRY[str(parameters[0])].in_inputs:
+            return super().check_action(action, parameters)
+        return isinstance(self.screen, CcrScreen) and not isinstance(self.focused, Input)
+
     def action_act(self, action_id: str) -> None:
         """Perform one of the actions that work everywhere."""
         if self.top is not None:
@@ -151,7 +162,7 @@ class CcrApp(App[None], inherit_bindings=False):
         else:
             name = f"do_{action.method}"
             handler = getattr(screen, name, None) or getattr(self, name)
-            handler()
+            handler(*([action.argument] if action.argument else []))
 
     def do_help(self) -> None:
         """Show the help for the screen in front."""
@@ -162,8 +173,8 @@ class CcrApp(App[None], inherit_bindings=False):
 
     def do_palette(self) -> None:
         """Open the command palette."""
-        if not isinstance(self.screen, CommandPalette):
-            self.push_screen(CommandPalette(placeholder="Find an action", id="--command-palette"))
+        if not isinstance(self.screen, ActionPalette):
+            self.push_screen(ActionPalette())
 
     def do_refresh_now(self) -> None:
         """Ask the engine now."""

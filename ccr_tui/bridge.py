@@ -35,7 +35,7 @@ ANSWER_WITHIN = 10.0
 
 Post = Callable[[Message], object]
 Reopen = Callable[[CcrError], Awaitable[tuple[EngineApi, ConsoleMode]]]
-"""Gets a door to an engine after one was lost for the reason given; raises CcrError if it cannot."""
+"""Replaces an engine that was lost for the reason given; raises CcrError when it cannot."""
 
 
 class EngineBridge:

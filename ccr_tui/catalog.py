@@ -204,12 +204,16 @@ _LAG = (
         method="sort_next",
     ),
     Action("sort.reverse", "Reverse the order", Scope.LAG, ("S",), method="sort_reverse"),
-    Action("sort.state", "Sort by state, worst first", Scope.LAG, method="sort_by_state"),
-    Action("sort.lag", "Sort by lag in records", Scope.LAG, method="sort_by_lag"),
-    Action("sort.behind", "Sort by lag in seconds", Scope.LAG, method="sort_by_behind"),
-    Action("sort.records", "Sort by records a second", Scope.LAG, method="sort_by_records"),
-    Action("sort.bytes", "Sort by bytes a second", Scope.LAG, method="sort_by_bytes"),
-    Action("sort.topic", "Sort by topic", Scope.LAG, method="sort_by_topic"),
+    Action(
+        "sort.state", "Sort by state, worst first", Scope.LAG, method="sort_by", argument="state"
+    ),
+    Action("sort.lag", "Sort by lag in records", Scope.LAG, method="sort_by", argument="lag"),
+    Action("sort.behind", "Sort by lag in seconds", Scope.LAG, method="sort_by", argument="behind"),
+    Action(
+        "sort.records", "Sort by records a second", Scope.LAG, method="sort_by", argument="records"
+    ),
+    Action("sort.bytes", "Sort by bytes a second", Scope.LAG, method="sort_by", argument="bytes"),
+    Action("sort.topic", "Sort by topic", Scope.LAG, method="sort_by", argument="topic"),
     Action(
         "partition.retry",
         "Retry the stopped partition",
@@ -288,7 +292,13 @@ _TABLE = (
         "table.page_down", "A page down", Scope.TABLE, ("pagedown", "ctrl+f"), method="page_down"
     ),
     Action("table.page_up", "A page up", Scope.TABLE, ("pageup", "ctrl+b"), method="page_up"),
-    Action("table.top", "To the top", Scope.TABLE, ("g", "home"), method="top"),
+    Action(
+        "table.top",
+        "To the top, and stay there while rows move",
+        Scope.TABLE,
+        ("g", "home"),
+        method="top",
+    ),
     Action("table.bottom", "To the bottom", Scope.TABLE, ("G", "end"), method="bottom"),
 )
 
@@ -324,7 +334,7 @@ _GLOBAL = (
         Scope.GLOBAL,
         ("ctrl+c",),
         method="interrupt",
-        priority=True,
+        in_inputs=True,
     ),
 )
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.widgets import Input
 
 from ccr_tui.actions import Action, Scope, key_name
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.screens.base import CcrScreen
+
+
+class ActionPalette(CommandPalette):
+    """Textual's palette without a blinking cursor, which would be traffic on a slow link."""
+
+    def __init__(self) -> None:
+        super().__init__(placeholder="Find an action", id="--command-palette")
+
+    def on_mount(self) -> None:
+        """Stop the blinking."""
+        self.query_one(Input).cursor_blink = False
 
 
 class ActionProvider(Provider):

@@ -41,6 +41,9 @@ class LinkFailure:
     since: float  # monotonic
     attempts: int
 
+    def __str__(self) -> str:
+        return f"{self.what.rstrip('.')}. {self.next_step}".rstrip()
+
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
@@ -80,6 +83,10 @@ class ConsoleState:
     def age(self, now: float) -> float | None:
         """Return seconds since the engine's last answer; None before the first."""
         return None if self.received_at is None else max(0.0, now - self.received_at)
+
+    def lost_for(self, now: float) -> float | None:
+        """Return seconds since the engine stopped to answer; None while it does."""
+        return None if self.failure is None else max(0.0, now - self.failure.since)
 
     def stale(self, now: float) -> bool:
         """Tell whether what is on the screen may no longer be true."""

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import logging.handlers
+import os
 import signal
 import sys
 from pathlib import Path
@@ -37,6 +38,9 @@ def open_console(args: argparse.Namespace) -> int:
             "standard input and standard error must be a terminal",
             "Without one use `ccr status`, or `ccr --no-ui` to replicate.",
         )
+    for name in ("COLUMNS", "LINES"):
+        # Exported, they would stand for the terminal's own size and hide every change of it.
+        os.environ.pop(name, None)
     config = Path(args.config)
     _log_to_file(config)
     read_only = bool(getattr(args, "read_only", False))

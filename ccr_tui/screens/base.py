@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from ccr_tui.actions import Action, ActionContext, Scope
 from ccr_tui.bridge import EngineBridge
@@ -99,9 +99,11 @@ class CcrScreen(Screen[None]):
         self.call_after_refresh(self.show_state)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let the one of several actions on a key through that applies."""
+        """Let the one of several actions on a key through that applies; none while typing."""
         if action != "act":
             return super().check_action(action, parameters)
+        if isinstance(self.focused, Input):
+            return False
         return REGISTRY[str(parameters[0])].applies(self.context())
 
     def action_act(self, action_id: str) -> None:
@@ -115,10 +117,8 @@ def banner(state: ConsoleState, now: float) -> tuple[str, str]:
     if failure is not None:
         old = state.age(now)
         last = f" What you see is {age(old)} old." if old is not None else ""
-        text = f"ENGINE LOST for {age(now - failure.since)}: {one_line(failure.what).rstrip('.')}."
-        return f"{text} {one_line(failure.next_step)}{last} Trying again.".replace(
-            "  ", " "
-        ), "failed"
+        lost = f"ENGINE LOST for {age(state.lost_for(now))}: {one_line(str(failure))}"
+        return f"{lost}{last} Trying again.", "failed"
     watched = state.watched_flows()
     if not watched or state.snapshot is None:
         return "", ""

@@ -1,4 +1,4 @@
-"""What the Pilot tests share: an app on a scripted engine, waiting for conditions, reading the screen."""
+"""What the Pilot tests share: an app on a scripted engine, waiting, reading the screen."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ async def console(
 ) -> AsyncIterator[tuple[CcrApp, Pilot[None]]]:
     """Open the console and wait for the first answer."""
     app = make_app(engine, **options)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         if engine.error is None:
             await until(lambda: app.state.snapshot is not None)
         await settle(pilot)
         yield app, pilot
 
 
-async def until(condition: Callable[[], object], timeout: float = 20.0) -> None:
+async def until(condition: Callable[[], object], within: float = 20.0) -> None:
     """Wait for a condition; fail with its source place when it never comes true."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + within
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError("the condition never came true")
@@ -84,6 +84,16 @@ async def until_shown(app: CcrApp, text: str) -> None:
         await until(lambda: text in screen_text(app))
     except AssertionError:
         raise AssertionError(f"{text!r} was never on the screen:\n{screen_text(app)}") from None
+
+
+async def until_told(app: CcrApp, text: str) -> None:
+    """Wait until a toast says something."""
+    told = app._notifications
+    try:
+        await until(lambda: any(text in toast.message for toast in told))
+    except AssertionError:
+        messages = [toast.message for toast in told]
+        raise AssertionError(f"{text!r} was never told, only {messages}") from None
 
 
 async def until_gone(app: CcrApp, text: str) -> None:

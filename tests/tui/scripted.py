@@ -424,7 +424,7 @@ def main() -> None:
     parser.add_argument("--observer", action="store_true")
     parser.add_argument("--production", action="store_true")
     options = parser.parse_args()
-    dice = random.Random(7)  # noqa: S311 - numbers to look at
+    dice = random.Random(7)
     engine = small_engine(environment="production" if options.production else "development")
     if options.partitions:
         engine.partitions.clear()

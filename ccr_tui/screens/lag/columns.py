@@ -15,7 +15,7 @@ _LONG_UNKNOWN = -1.0
 def lag_columns(symbols: Symbols) -> tuple[Column[PartitionSnapshot], ...]:
     """Return the lag table's columns."""
     return (
-        Column("topic", "TOPIC", _topic, 14, 0, grow=2, most=60, sort=lambda row: row.topic),
+        Column("topic", "TOPIC", _topic, 14, 0, grow=3, most=60, sort=lambda row: row.topic),
         Column("partition", "PART", _partition, 5, 0, right=True),
         Column(
             "state", "STATUS", lambda row: status(row, symbols), 10, 1, sort=concern, falling=True
@@ -26,7 +26,7 @@ def lag_columns(symbols: Symbols) -> tuple[Column[PartitionSnapshot], ...]:
         Column("behind", "BEHIND", _behind, 7, 3, right=True, sort=_by_behind, falling=True),
         Column("records", "REC/S", _records, 6, 4, right=True, sort=_by_records, falling=True),
         Column("bytes", "BYTES/S", _bytes, 9, 5, right=True, sort=_by_bytes, falling=True),
-        Column("reason", "REASON", _reason, 24, 8, grow=3),
+        Column("reason", "REASON", _reason, 50, 8, grow=1),
     )
 
 

@@ -8,20 +8,34 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.events import Key
 from textual.message import Message
 from textual.widgets import Input, Static
 
 
 class FilterInput(Input):
-    """Enter keeps the filter, Esc drops it."""
+    """Enter keeps the filter, Esc drops it; keys typed ahead after either are not text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "drop", show=False),
         Binding("down", "submit", show=False),
     ]
+    open = False
+
+    def on_key(self, event: Key) -> None:
+        """Take no text once typing is over."""
+        if not self.open:
+            event.stop()
+            event.prevent_default()
+
+    async def action_submit(self) -> None:
+        """Keep the filter and close."""
+        self.open = False
+        await super().action_submit()
 
     def action_drop(self) -> None:
         """Empty the filter and close."""
+        self.open = False
         self.value = ""
         self.post_message(self.Submitted(self, ""))
 
@@ -56,7 +70,9 @@ class FilterBar(Horizontal):
     def open(self) -> None:
         """Show the line and type into it."""
         self.display = True
-        self.input.focus()
+        self.input.open = True
+        # At once, not with Widget.focus: what is typed on must not reach the table as commands.
+        self.screen.set_focus(self.input)
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:

@@ -68,7 +68,7 @@ def _regex(pattern: str) -> Matches | None:
         compiled = re.compile(pattern)
     except re.error as error:
         at = "" if error.pos is None else f" at position {error.pos + 1}"
-        raise FilterError(f"the regex does not compile: {error.msg}{at}") from None
+        raise FilterError(f"not a regex: {error.msg}{at}") from None
     return lambda partition: compiled.search(name_of(partition)) is not None
 
 

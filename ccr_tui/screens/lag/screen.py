@@ -42,6 +42,7 @@ class LagScreen(CcrScreen):
             tie=lambda row: (row.topic, row.partition),
             order=Order("state", descending=True),
             symbols=console.symbols,
+            rests_on_top=True,
             id="partitions",
         )
         self.pane = TablePane(self.table, id="partition-pane")
@@ -99,15 +100,15 @@ class LagScreen(CcrScreen):
         self._show_detail(state, now)
 
     def _note(self, state: ConsoleState) -> str:
+        flow = self.flow
+        if state.snapshot is not None and flow is None:
+            return f"The engine no longer has a flow named {self.flow_name}. Esc goes back."
         if self.table.book.rows:
             if self.table.book.shown or self.filter is None:
                 return ""
             return f"No partition matches /{self.filter.text}. Esc clears the filter."
-        flow = self.flow
         if state.failure is not None:
-            return f"No data: {state.failure.what} {state.failure.next_step}"
-        if state.snapshot is not None and flow is None:
-            return f"The engine no longer has a flow named {self.flow_name}. Esc goes back."
+            return f"No data: {state.failure}"
         if not self._page_seen or flow is None:
             return "Waiting for the engine to list the partitions."
         return (
@@ -145,6 +146,23 @@ class LagScreen(CcrScreen):
             self._set_filter("")
         else:
             self.dismiss(None)
+
+    def do_sort_next(self) -> None:
+        """Sort by the next column that is on the screen."""
+        shown = {place.column.id for place in self.table.placed}
+        sortable = [c.id for c in self.table.columns if c.sort and (c.id in shown or not shown)]
+        now = self.table.book.order.column
+        following = sortable.index(now) + 1 if now in sortable else 0
+        self.pane.sort_by(sortable[following % len(sortable)])
+
+    def do_sort_reverse(self) -> None:
+        """Sort the other way."""
+        self.pane.sort_by(self.table.book.order.column)
+
+    def do_sort_by(self, column: str) -> None:
+        """Sort by a column, from its natural end."""
+        if self.table.book.order.column != column:
+            self.pane.sort_by(column)
 
     def do_filter(self) -> None:
         """Type a filter."""

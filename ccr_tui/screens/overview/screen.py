@@ -50,6 +50,7 @@ class OverviewScreen(CcrScreen):
             tie=_newest_first,
             order=Order("", descending=False),
             symbols=symbols,
+            rests_on_top=True,
             id="events",
         )
         self.flow_pane = TablePane(self.flows, id="flow-pane")
@@ -166,7 +167,7 @@ def _flow_note(state: ConsoleState, now: float) -> str:
             f"No flows in {state.config_name}. Add one under `flows:` and start the engine again."
         )
     if state.failure is not None:
-        return f"No data: {state.failure.what} {state.failure.next_step}"
+        return f"No data: {state.failure}"
     return "Waiting for the engine's first answer."
 
 

@@ -1,7 +1,8 @@
 """A live table for thousands of rows, on Textual's line API.
 
 Only lines in sight are ever formatted, and of those only the cells that say something else are
-drawn again. The cursor stays on its row, by key, when the order changes.
+drawn again. The cursor stays on its row, by key, when the order changes; where a table rests on top
+it stays on the first line instead until it is moved.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         tie: Callable[[RowT], Any],
         order: Order,
         symbols: Symbols,
+        rests_on_top: bool = False,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
@@ -100,8 +102,9 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         self.symbols = symbols
         self.cursor_key: Key | None = None
         self.cursor_index = 0
-        self._resting = True
-        """True until the cursor is moved by hand: the view then stays at the top."""
+        self._rests_on_top = rests_on_top
+        self._resting = rests_on_top
+        """True until the cursor is moved by hand: it has no row of its own yet, only the top."""
         self._key = key
         self._painted: dict[int, Line | None] = {}
         self._cells: dict[Key, tuple[RowT, tuple[Cell, ...]]] = {}
@@ -143,7 +146,7 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
 
     def _start_at_top(self) -> None:
         self.scroll_to(y=0, animate=False, immediate=True)
-        self._resting = True
+        self._resting = self._rests_on_top
         self.cursor_key = None
         self.cursor_index = 0
         self.settle(now=True)
@@ -168,8 +171,8 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         if self.virtual_size.height != total:
             self.virtual_size = Size(0, total)
         index = self.book.position.get(self.cursor_key) if self.cursor_key is not None else None
-        if index is None:
-            self._put_cursor(before)
+        if self._resting or index is None:
+            self._put_cursor(0 if self._resting else before)
         else:
             self.cursor_index = index
         if in_sight and not self._resting:
@@ -188,7 +191,7 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         self.scroll_to(y=max(0, top), animate=False, immediate=True)
 
     def _move_to(self, index: int) -> None:
-        self._resting = index <= 0
+        self._resting = self._rests_on_top and index <= 0
         self._moved_at = time.monotonic()
         self._put_cursor(index)
         top, height = self.scroll_offset.y, self.size.height

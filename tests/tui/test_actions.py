@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from ccr_tui.actions import ActionContext, ActionRegistry, Scope, Tier, key_name
+from ccr_tui.app import CcrApp
+from ccr_tui.catalog import REGISTRY
+from ccr_tui.screens.lag.screen import LagScreen
+from ccr_tui.screens.overview.screen import OverviewScreen
+from ccr_tui.state import ConsoleMode, ConsoleState
+from ccr_tui.widgets.table.view import LineTable
+from engine.api.snapshots import EngineSnapshot, FlowState, PartitionState
+from tests.tui.scripted import ELSEWHERE, ScriptedEngine, make_flow, make_partition
+
+OWNERS: dict[Scope, tuple[type, ...]] = {
+    Scope.OVERVIEW: (OverviewScreen, CcrApp),
+    Scope.LAG: (LagScreen, CcrApp),
+    Scope.FLOW: (),
+    Scope.TABLE: (LineTable,),
+    Scope.GLOBAL: (CcrApp,),
+}
+
+
+@pytest.mark.parametrize("action", REGISTRY.actions, ids=lambda action: action.id)
+def test_every_action_can_be_done(action) -> None:  # type: ignore[no-untyped-def]
+    if action.call is not None:
+        assert action.ask is not None, "asked in production, so it needs a question"
+        return
+    handlers = [owner for owner in OWNERS[action.scope] if hasattr(owner, f"do_{action.method}")]
+    assert handlers, f"nobody has do_{action.method}"
+
+
+@pytest.mark.parametrize("screen", [OverviewScreen, LagScreen])
+@pytest.mark.parametrize("paused", [False, True])
+@pytest.mark.parametrize("on_event", [False, True])
+def test_no_key_means_two_things_at_once(
+    screen: type[OverviewScreen | LagScreen], paused: bool, on_event: bool
+) -> None:
+    engine = ScriptedEngine([make_flow(state=FlowState.PAUSED if paused else FlowState.RUNNING)])
+    state = ConsoleState(ConsoleMode.EMBEDDED, "x", engine.current, 0.0)
+    event = engine.ring[0] if on_event and engine.ring else None
+    context = ActionContext(state, engine.current.flows[0], event=event)
+    keys = Counter(
+        key
+        for action in REGISTRY.in_scopes(screen.SCOPES)
+        if action.applies(context)
+        for key in action.keys
+    )
+    assert [key for key, uses in keys.items() if uses > 1] == []
+
+
+def test_nothing_is_reachable_by_a_control_key_alone() -> None:
+    allowed = {"interrupt", "suspend"}
+    for action in REGISTRY.actions:
+        if action.keys and action.id not in allowed:
+            assert any("ctrl+" not in key for key in action.keys), action.id
+
+
+def test_a_key_is_acted_on_before_the_next_one_is_read() -> None:
+    assert all(binding.priority for binding in REGISTRY.bindings(*Scope))  # type: ignore[union-attr]
+
+
+def test_two_actions_with_one_id_are_refused() -> None:
+    with pytest.raises(ValueError, match="same id"):
+        ActionRegistry((REGISTRY["quit"], REGISTRY["quit"]))
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("ctrl+p", "^p"), ("escape", "Esc"), ("slash", "/"), ("S", "S"), ("f5", "F5")]
+)
+def test_keys_are_written_as_people_read_them(key: str, name: str) -> None:
+    assert key_name(key) == name
+
+
+def context(
+    snapshot: EngineSnapshot, *, partition_state: PartitionState = PartitionState.RUNNING
+) -> ActionContext:
+    state = ConsoleState(ConsoleMode.EMBEDDED, "orders.yaml", snapshot, 0.0)
+    flow = snapshot.flows[0] if snapshot.flows else None
+    return ActionContext(state, flow, make_partition("orders", 3, state=partition_state))
+
+
+def engine(**changes: object) -> EngineSnapshot:
+    return ScriptedEngine([make_flow(**changes)]).current
+
+
+@pytest.mark.parametrize(
+    ("action", "environment", "tier"),
+    [
+        ("flow.pause", "development", Tier.NONE),
+        ("flow.pause", "staging", Tier.NONE),
+        ("flow.pause", "production", Tier.ASK),
+        ("flow.retry", "production", Tier.ASK),
+        ("flow.take_over", "development", Tier.ASK),
+        ("flow.take_over", "production", Tier.TYPE),
+        ("sort.next", "production", Tier.NONE),
+    ],
+)
+def test_production_raises_the_confirmation_by_a_tier(
+    action: str, environment: str, tier: Tier
+) -> None:
+    snapshot = ScriptedEngine([make_flow()], environment=environment).current
+    assert REGISTRY[action].tier_in(context(snapshot)) is tier
+
+
+STANDBY = {"state": FlowState.STANDBY, "owner": ELSEWHERE, "owned_here": False}
+
+
+@pytest.mark.parametrize(
+    ("action", "changes", "reason"),
+    [
+        ("flow.pause", {}, None),
+        ("flow.pause", STANDBY, "primary-to-dr is run by dr-host-2; take it over first"),
+        ("flow.retry", {}, "nothing in primary-to-dr is stopped"),
+        ("flow.retry", {"partitions_stopped": 1}, None),
+        ("flow.retry", {"state": FlowState.STOPPED}, None),
+        ("flow.retry", {"partitions_waiting": 2}, "what waits is retried by itself"),
+        ("flow.retry", STANDBY | {"partitions_stopped": 1}, "take it over first"),
+        ("flow.take_over", {}, "primary-to-dr is already run by this engine"),
+        ("flow.take_over", STANDBY, None),
+        ("flow.take_over", {"state": FlowState.STOPPED, "owned_here": False}, "is stopped"),
+    ],
+)
+def test_what_cannot_be_done_says_why(
+    action: str, changes: dict[str, object], reason: str | None
+) -> None:
+    said = REGISTRY[action].why_disabled(context(engine(**changes)))
+    assert said == reason if reason is None else reason in (said or "")
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (PartitionState.STOPPED, None),
+        (PartitionState.WAITING, "orders/3 waits and is retried by itself"),
+        (PartitionState.RUNNING, "orders/3 is running, not stopped"),
+    ],
+)
+def test_only_a_stopped_partition_is_retried(state: PartitionState, reason: str | None) -> None:
+    action = REGISTRY["partition.retry"]
+    assert action.why_disabled(context(engine(), partition_state=state)) == reason
+
+
+@pytest.mark.parametrize(
+    "action", [action.id for action in REGISTRY.actions if action.call is not None]
+)
+def test_no_command_without_an_engine_that_takes_it(action: str) -> None:
+    why = REGISTRY[action].why_disabled
+    unanswered = ActionContext(ConsoleState(ConsoleMode.EMBEDDED, "x"), make_flow())
+    assert why(unanswered) == "the engine has not answered yet"
+    lost = context(engine())
+    lost.state.failed("gone", "", 0.0)
+    assert why(lost) == "the engine does not answer"
+    read_only = ScriptedEngine([make_flow()], read_only=True).current
+    assert why(context(read_only)) == "this engine is read-only"
+    assert why(context(ScriptedEngine().current)) == "no flow is selected"
