@@ -78,6 +78,8 @@ class Merged:
             ):
                 break
             if crc32c(view[at + 21 : at + size]) != crc:
+                if self.batches:
+                    break  # those before it go on
                 raise b.CorruptBatchError(f"the batch at offset {base} does not match its CRC")
             if count == 0:
                 base_timestamp = max_timestamp = first

@@ -72,10 +72,24 @@ class Pump:
     def take(self, view: memoryview, data: PartitionData, *, committed: bool) -> list[Append]:
         """Turn the record set `view[data.start:data.end]` into appends and move on behind it.
 
-        `committed` leaves out aborted transactions. Raises CorruptBatchError, UnsupportedBatchError
-        or DivergedError, and then has not moved past the offending batch.
+        `committed` leaves out aborted transactions. Raises ValueError (CorruptBatchError,
+        UnsupportedBatchError, DivergedError, content out of bounds) or IndexError when the first
+        batch that is wanted cannot be mirrored. Where a later one cannot, those before it are
+        returned, and the next record set begins with it.
         """
         out: list[Append] = []
+        try:
+            self._take_all(view, data, out, committed=committed)
+        except DivergedError:
+            raise
+        except (ValueError, IndexError):
+            if not out:
+                raise
+        return out
+
+    def _take_all(
+        self, view: memoryview, data: PartitionData, out: list[Append], *, committed: bool
+    ) -> None:
         filter_ = _AbortedFilter(data.aborted if committed else ())
         excluded = NEVER | (b.TRANSACTIONAL if data.aborted else 0)
         at, end = data.start, data.end
@@ -90,22 +104,20 @@ class Pump:
                     at = at_next
                     continue
             header = r.read_header(view, at)
+            _check_format(header)
             if at + header.size > end:
                 break  # the broker cut the last batch off; it comes whole with the next fetch
             self._take_one(view[at : at + header.size], header, filter_, out)
             at += header.size
-        return out
+        if at == data.start < end:
+            _explain_fragment(view[at:end])
 
     def _merged(self, merged: Merged, position: int) -> Append:
+        payload = merged.finish((*self.producer, self.sequence))
         sequence = self._number(merged.count)
         self.position = position
         return Append(
-            merged.finish((*self.producer, sequence)),
-            merged.count,
-            sequence,
-            merged.pieces,
-            position,
-            merged.max_timestamp,
+            payload, merged.count, sequence, merged.pieces, position, merged.max_timestamp
         )
 
     def _number(self, count: int) -> int:
@@ -116,10 +128,6 @@ class Pump:
     def _take_one(
         self, view: memoryview, header: r.Batch, filter_: _AbortedFilter, out: list[Append]
     ) -> None:
-        if header.magic != 2:
-            raise UnsupportedBatchError(
-                f"the batch at offset {header.base_offset} has message format {header.magic}"
-            )
         b.check_crc(view, 0, header.size, header.crc)
         next_offset = header.next_offset
         if next_offset <= self.position:
@@ -150,8 +158,8 @@ class Pump:
             wanted = self._match(self.already_there, wanted)
         if not wanted:
             return
+        payload = r.encode(wanted, header.codec, (*self.producer, self.sequence))
         sequence = self._number(len(wanted))
-        payload = r.encode(wanted, header.codec, (*self.producer, sequence))
         timestamp = max(record.timestamp for record in wanted)
         out.append(
             Append(payload, len(wanted), sequence, _pieces(wanted), header.next_offset, timestamp)
@@ -177,6 +185,24 @@ class Pump:
                 _compare(there, wanted[used - 1])
             self.already_there = None
         return wanted[used:]
+
+
+def _check_format(header: r.Batch) -> None:
+    if header.magic != 2:
+        raise UnsupportedBatchError(
+            f"the batch at offset {header.base_offset} has message format {header.magic}"
+        )
+    if header.size < b.HEADER_SIZE:
+        raise b.CorruptBatchError(
+            f"the batch at offset {header.base_offset} says that it has {header.size} bytes"
+        )
+
+
+def _explain_fragment(view: memoryview) -> None:
+    """A record set without one whole batch: since Fetch v3 brokers send none. Always raises."""
+    if len(view) > b.AT_MAGIC and view[b.AT_MAGIC] < 2:  # old messages can be that small
+        raise UnsupportedBatchError(f"a message has message format {view[b.AT_MAGIC]}")
+    raise b.CorruptBatchError(f"the source sent {len(view)} bytes, which are no whole batch")
 
 
 def _compare(there: AlreadyThere, source: r.RawRecord) -> None:
