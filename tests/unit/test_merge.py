@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.kafka import batch as b
+from engine.kafka import records as r
 from engine.kafka import varint
 from engine.replication.merge import NEVER, TINY_BYTES, TINY_RECORDS, Merged
 from tests.unit import source_log as log
@@ -117,6 +118,22 @@ def test_a_run_ends_where_the_bytes_are_cut_off(described: Runs, data: st.DataOb
     assert position == (expected[-1].offset + 1 if expected else 0)
 
 
+def test_a_records_attributes_are_carried_along() -> None:
+    """Kafka uses none of them so far."""
+    batches = []
+    for offset in range(2):
+        batch = bytearray(log.batch_of(log.dense(offset, TINY)))
+        batch[62] = 0x35
+        batches.append(log.with_header(batch))
+    view = log.joined(batches)
+    merged = Merged()
+    merged.absorb(view, 0, len(view), 0, NEVER, NO_LIMIT)
+    assert [record.attributes for record in r.decode(memoryview(merged.finish(PRODUCER)))] == [
+        0x35,
+        0x35,
+    ]
+
+
 def test_many_records_need_longer_varints() -> None:
     """Offset deltas and timestamp deltas beyond the table of short ones."""
     count = varint.TABLE_SIZE + 100
@@ -170,20 +187,23 @@ def test_transactional_batches_are_merged_unless_excluded() -> None:
     assert Merged().absorb(view, 0, len(view), 0, NEVER | log.TRANSACTIONAL, NO_LIMIT) == (0, 0)
 
 
-def test_every_flipped_bit_of_a_merged_batch_is_noticed() -> None:
-    good = [log.batch_of(log.dense(n, TINY)) for n in range(3)]
-    middle = good[1]
-    for bit in range(b.AT_CRC * 8, len(middle) * 8):
-        bad = bytearray(middle)
+@pytest.mark.parametrize("before", [0, 2])
+def test_every_flipped_bit_is_noticed(before: int) -> None:
+    """What came before the damaged batch is merged; the damage is told when it comes first."""
+    good = [log.batch_of(log.dense(n, TINY)) for n in range(before)]
+    hit = log.batch_of(log.dense(before, TINY))
+    for bit in range(b.AT_CRC * 8, len(hit) * 8):
+        bad = bytearray(hit)
         bad[bit // 8] ^= 1 << bit % 8
-        view = log.joined([good[0], bytes(bad), good[2]])
+        view = log.joined([*good, bytes(bad), log.batch_of(log.dense(before + 1, TINY))])
         merged = Merged()
         try:
             at, _ = merged.absorb(view, 0, len(view), 0, NEVER, NO_LIMIT)
         except b.CorruptBatchError:
+            assert before == 0
             continue
-        # Its header now says that it is of another kind: it is left to the slow path, which checks.
-        assert (at, merged.count) == (len(good[0]), 1)
+        # Or its header now says that it is of another kind: left to the slow path, which checks.
+        assert (at, merged.count) == (sum(map(len, good)), before)
 
 
 @settings(max_examples=300)
