@@ -269,9 +269,7 @@ POISON = {
     "old, small": (old(100, 3), UnsupportedBatchError, "message format 1"),
     "old, large": (old(100, 300), UnsupportedBatchError, "message format 1"),
     "no length": (
-        struct.pack(">qi", 100, -12)
-        + good(100)[12:21].replace(good(100)[17:21], bytes(4))
-        + bytes(60),
+        struct.pack(">qiibI", 100, -12, -1, 2, 0) + bytes(60),
         b.CorruptBatchError,
         "says that it has 0 bytes",
     ),
