@@ -308,15 +308,31 @@ class StateLog:
         )[0]
         if answer.error == Code.NONE:
             if identity is not None:
+                await self._verify(connection, answer.base_offset, batch)
                 self._sequence = b.add_sequence(self._sequence, len(rows))
                 self._offset = max(self._offset, answer.base_offset + len(rows))
             return
-        self._disconnect()
         raise KafkaError(
             "writing to",
             self.topic,
             f"{codes.name(answer.error)} {answer.message}".strip(),
             retriable=answer.error in codes.RETRIABLE or answer.error in codes.SEQUENCE,
+        )
+
+    async def _verify(self, connection: DataConnection, offset: int, batch: bytearray) -> None:
+        """Read back what was appended; raises KafkaError when another's batch stands there.
+
+        A broker takes a batch with the sequence numbers of an earlier one for a repeat, and answers
+        with that one's offset, without a look at the content. On mirrored partitions the content is
+        the same, whoever appended it; here it is not.
+        """
+        batches, _ = await read_once(connection, (self.topic, 0), offset)
+        for header, view in batches:
+            # The header differs: the broker has put in the time of the append.
+            if header.base_offset == offset and view[b.HEADER_SIZE :] == batch[b.HEADER_SIZE :]:
+                return
+        raise KafkaError(
+            "writing to", self.topic, "another engine has written in the meantime", retriable=True
         )
 
 
