@@ -60,6 +60,7 @@ class CcrApp(App[None], inherit_bindings=False):
         symbols: Symbols | None = None,
         reopen: Reopen | None = None,
         pace: Pace | None = None,
+        hints: Sequence[str] = (),
     ) -> None:
         # Native colours from the start: Textual then drops every colour under NO_COLOR instead of
         # turning them into greys.
@@ -69,6 +70,9 @@ class CcrApp(App[None], inherit_bindings=False):
         self.state = ConsoleState(mode, config_name)
         self.bridge = EngineBridge(api, self.post_message, reopen=reopen, pace=pace)
         self._problems = self._use_theme(theme, theme_folders() if folders is None else folders)
+        self._hints = hints
+        self.crash: Exception | None = None
+        """The fault that ended the console, for the caller to raise."""
         self._interrupted_at = float("-inf")
 
     def on_mount(self) -> None:
@@ -80,7 +84,7 @@ class CcrApp(App[None], inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[None]:
         """Begin with the overview."""
-        return OverviewScreen(self)
+        return OverviewScreen(self, self._hints)
 
     def _use_theme(self, wanted: str | None, folders: Sequence[Path]) -> Sequence[str]:
         """Choose the theme; return what is wrong with it or with any other."""
@@ -163,6 +167,14 @@ class CcrApp(App[None], inherit_bindings=False):
             name = f"do_{action.method}"
             handler = getattr(screen, name, None) or getattr(self, name)
             handler(*([action.argument] if action.argument else []))
+
+    def _handle_exception(self, error: Exception) -> None:
+        self.crash = self.crash or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        # Textual's own prints the values of variables; the caller tells of `crash` in our way.
+        self._close_messages_no_wait()
 
     def do_help(self) -> None:
         """Show the help for the screen in front."""

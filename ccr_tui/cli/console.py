@@ -11,22 +11,20 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from ccr_tui.state import ConsoleMode
 from engine.api.protocol import EngineApi
 from engine.errors import CcrError, ConfigError, ExitCode
 from engine.service.attach import Attached, attach_or_spawn
 from engine.service.client import EngineHangsError
 from engine.service.paths import service_paths
 
-if TYPE_CHECKING:
-    from ccr_tui.state import ConsoleMode
-
 _LOG_BYTES = 1024 * 1024
 
 
 def open_console(args: argparse.Namespace) -> int:
-    """Open the console on `args.config` (and `read_only`, `theme`) until it is left.
+    """Open the console on `args.config` (and `read_only`, `theme`, `hints`) until it is left.
 
     Raises ConfigError (no terminal, the file) and what `attach_or_spawn` raises.
     """
@@ -43,30 +41,36 @@ def open_console(args: argparse.Namespace) -> int:
         os.environ.pop(name, None)
     config = Path(args.config)
     _log_to_file(config)
-    read_only = bool(getattr(args, "read_only", False))
-    return asyncio.run(_run(config, read_only=read_only, theme=getattr(args, "theme", None)))
+    return asyncio.run(_run(config, args))
 
 
-async def _run(config: Path, *, read_only: bool, theme: str | None) -> int:
+async def _run(config: Path, args: argparse.Namespace) -> int:
     # Only here, so that every other verb does without Textual.
     from ccr_tui.app import CcrApp  # noqa: PLC0415
     from ccr_tui.leaving import farewell  # noqa: PLC0415
 
     _tell(f"ccr: looking for the engine of {config} …")
-    async with EngineDoor(config, read_only=read_only) as door:
+    async with EngineDoor(config, read_only=bool(getattr(args, "read_only", False))) as door:
         app = CcrApp(
-            door.api, mode=door.mode, config_name=config.name, theme=theme, reopen=door.reopen
+            door.api,
+            mode=door.mode,
+            config_name=config.name,
+            theme=getattr(args, "theme", None),
+            reopen=door.reopen,
+            hints=getattr(args, "hints", ()),
         )
         # A hang-up is left to end the process: the terminal is gone, and with the process the pipe
         # that keeps an embedded engine alive.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, app.exit)
         await app.run_async()
+        if app.crash is not None:
+            raise app.crash
         if door.embedded:
             _tell("ccr: the engine finishes what is in flight; ctrl+c ends it at once …")
     sentence = farewell(app.state)
     if sentence:
         _tell(sentence)
-    return ExitCode.OK if app.return_code in (0, None) else ExitCode.FAILED
+    return ExitCode.OK
 
 
 class EngineDoor:
@@ -109,8 +113,6 @@ class EngineDoor:
     @property
     def mode(self) -> ConsoleMode:
         """Whose engine it is."""
-        from ccr_tui.state import ConsoleMode  # noqa: PLC0415 - as above
-
         return ConsoleMode.EMBEDDED if self.embedded else ConsoleMode.ATTACHED
 
     async def reopen(self, lost: CcrError) -> tuple[EngineApi, ConsoleMode]:

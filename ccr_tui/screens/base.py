@@ -33,6 +33,7 @@ class Console(Protocol):
 class CcrScreen(Screen[None]):
     """A full screen of the console. Subclasses give `SCOPES`, a body, and `do_<method>` methods."""
 
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (14, "-low"), (22, "-high")]  # noqa: RUF012 - Textual's
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.GLOBAL,)
 
     def __init__(self, console: Console) -> None:

@@ -11,6 +11,8 @@ from ccr_tui.widgets.table.columns import Cell, Tone
 from engine.api.snapshots import Event, FlowSnapshot, PartitionSnapshot
 
 _SPARK = 24
+LONG_UNSEEN = 30.0
+"""Seconds: engines look at a flow's topics every 5 s unless told otherwise."""
 
 
 def flow_facts(flow: FlowSnapshot, state: ConsoleState, now: float, symbols: Symbols) -> list[Fact]:
@@ -26,8 +28,14 @@ def flow_facts(flow: FlowSnapshot, state: ConsoleState, now: float, symbols: Sym
     facts.append(
         [("Total ", Tone.DIM), (total, Tone.PLAIN), (" since this engine started", Tone.DIM)]
     )
-    facts.append([("Data  ", Tone.DIM), (f"{old} old", Tone.PLAIN)])
+    facts.append([("Data  ", Tone.DIM), (f"{old} old", age_tone(flow, state, now))])
     return facts
+
+
+def age_tone(flow: FlowSnapshot, state: ConsoleState, now: float) -> Tone:
+    """Return how serious the age of the engine's own view of a flow is."""
+    age = state.observed_ago(flow.observed_at, now)
+    return Tone.WARN if age is None or age >= LONG_UNSEEN else Tone.PLAIN
 
 
 def _flow_state(flow: FlowSnapshot, symbols: Symbols) -> Fact:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from ccr_tui.state import ConsoleMode
+from ccr_tui.screens.facts import LONG_UNSEEN, age_tone
+from ccr_tui.state import ConsoleMode, ConsoleState
+from ccr_tui.widgets.table.columns import Tone
 from engine.api.snapshots import Event, FlowState, Reason, Severity
 from tests.tui.driving import (
     console,
     overview,
     screen_lines,
+    screen_text,
     settle,
     until,
     until_shown,
@@ -122,6 +125,7 @@ async def test_it_survives_being_made_small_and_big_again() -> None:
             lines = screen_lines(app)
             assert len(lines) == height
             assert all(len(line) <= width for line in lines)
+            assert height < 10 or "▸primary-to-dr" in screen_text(app)
         await until_shown(app, "? Help")
         assert "▸primary-to-dr" in screen_lines(app)[2]
 
@@ -131,3 +135,11 @@ async def test_the_footer_is_one_row_and_keeps_help_and_quit() -> None:
         await until_shown(app, "Enter Lag  p Pause  R Retry all  Tab Events  ? Help  q Quit")
         await pilot.resize_terminal(30, 20)
         await until(lambda: "? Help  q Quit" in screen_lines(app)[-1])
+
+
+def test_a_flow_that_the_engine_has_not_looked_at_for_long_is_marked() -> None:
+    flow = make_flow()
+    state = ConsoleState(ConsoleMode.EMBEDDED, "x", ScriptedEngine([flow]).current, 100.0)
+    assert age_tone(flow, state, 100.0 + LONG_UNSEEN - 1) is Tone.PLAIN
+    assert age_tone(flow, state, 100.0 + LONG_UNSEEN) is Tone.WARN
+    assert age_tone(make_flow(observed_at=0.0), state, 100.0) is Tone.WARN

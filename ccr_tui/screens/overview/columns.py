@@ -20,6 +20,7 @@ class FlowRow:
 
     flow: FlowSnapshot
     age: str
+    age_tone: Tone
 
 
 def flow_columns(symbols: Symbols) -> tuple[Column[FlowRow], ...]:
@@ -53,7 +54,7 @@ def flow_columns(symbols: Symbols) -> tuple[Column[FlowRow], ...]:
         Column("records", "REC/S", _records, 6, 5, right=True),
         Column("bytes", "BYTES/S", _bytes, 9, 6, right=True),
         Column("spark", "RECORDS/S 2 MIN", spark, _SPARK, 8),
-        Column("age", "AGE", lambda row: (row.age, Tone.DIM), 4, 9, right=True),
+        Column("age", "AGE", lambda row: (row.age, row.age_tone), 4, 9, right=True),
         Column("owner", "OWNER", _owner, 14, 10, grow=1, most=30),
     )
 

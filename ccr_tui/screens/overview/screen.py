@@ -13,15 +13,16 @@ from ccr_tui.actions import ActionContext, Scope
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.screens.base import CcrScreen, Console
 from ccr_tui.screens.dialogs.text import TextDialog
-from ccr_tui.screens.facts import event_facts, flow_facts
+from ccr_tui.screens.facts import age_tone, event_facts, flow_facts
 from ccr_tui.screens.lag.screen import LagScreen
 from ccr_tui.screens.overview.columns import FlowRow, event_columns, flow_columns
 from ccr_tui.screens.tones import flow_concern
 from ccr_tui.state import ConsoleState, EventRow
 from ccr_tui.widgets.details import DetailPanel
-from ccr_tui.widgets.facts import Fact
+from ccr_tui.widgets.facts import Fact, FactsView
 from ccr_tui.widgets.oneline import OneLine
 from ccr_tui.widgets.table.book import Order
+from ccr_tui.widgets.table.columns import Tone
 from ccr_tui.widgets.table.pane import TablePane
 from ccr_tui.widgets.table.view import LineTable
 from engine.api.snapshots import FlowSnapshot
@@ -33,8 +34,10 @@ class OverviewScreen(CcrScreen):
     SCOPES = (Scope.OVERVIEW, Scope.FLOW, Scope.TABLE, Scope.GLOBAL)
     BINDINGS = REGISTRY.bindings(Scope.OVERVIEW, Scope.FLOW)
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, hints: Sequence[str] = ()) -> None:
+        """Show `hints` of what to try at the bottom (`ccr demo` gives some)."""
         super().__init__(console)
+        self.hints = hints
         symbols = console.symbols
         self.flows: LineTable[FlowRow] = LineTable(
             flow_columns(symbols),
@@ -65,6 +68,15 @@ class OverviewScreen(CcrScreen):
         yield self.detail
         yield self.event_heading
         yield self.event_pane
+        if self.hints:
+            rule = self.console.symbols.rule
+            heading = OneLine(id="hints-heading", classes="heading")
+            heading.show([(f"{rule} Try ", "")], fill=rule)
+            yield heading
+            mark = (f"{self.console.symbols.cursor} ", Tone.DIM)
+            hints = FactsView([mark, (hint, Tone.PLAIN)] for hint in self.hints)
+            hints.id = "hints"
+            yield hints
 
     def on_mount(self) -> None:
         """Start on the flows."""
@@ -89,9 +101,16 @@ class OverviewScreen(CcrScreen):
 
     def _show_flows(self, state: ConsoleState, now: float) -> None:
         flows = state.snapshot.flows if state.snapshot else ()
-        rows = [FlowRow(f, formats.age(state.observed_ago(f.observed_at, now))) for f in flows]
+        rows = [
+            FlowRow(
+                flow,
+                formats.age(state.observed_ago(flow.observed_at, now)),
+                age_tone(flow, state, now),
+            )
+            for flow in flows
+        ]
         self.flows.replace(rows)
-        self.flow_pane.styles.height = max(2, min(len(rows), self.size.height // 3)) + 1
+        self.flow_pane.styles.height = min(len(rows) or 2, max(2, self.size.height // 3)) + 1
         self.flow_pane.show_note(_flow_note(state, now))
 
     def _show_events(self, state: ConsoleState) -> None:
