@@ -176,13 +176,15 @@ class Fetcher:
         if data.error == Code.OFFSET_OUT_OF_RANGE:
             partition.out_of_range()
         elif data.error in codes.RETRIABLE:
+            # Asked again when the leaders were looked up (`assign`), not at once.
             self._session.drop(partition.key)
+            self._check.discard(partition.key)
             self._leader_moved()
-            partition.wait(f"the source answered {words}")
+            partition.source_refused(f"the source answered {words}")
         else:
             remedy = (
                 f"Grant READ on {partition.topic}, then ccr retry"
                 if data.error == Code.TOPIC_AUTHORIZATION_FAILED
                 else "Remove the cause on the source, then ccr retry"
             )
-            partition.stop(f"the source answered {words}", remedy)
+            partition.stop_after_held(f"the source answered {words}", remedy)

@@ -134,12 +134,10 @@ class Links:
         sender = self._sender_of.get(partition)
         if sender is not None:
             sender.held += delta
-
-    def released(self, partition: MirrorPartition) -> None:
-        """A partition let bytes go."""
-        entry = self._fetchers.get(partition.source_leader)
-        if entry is not None:
-            entry[0].poke()
+        if delta < 0:
+            # All of them: what others' partitions wait for is room at the same sender.
+            for fetcher, _ in self._fetchers.values():
+                fetcher.poke()
 
     def check(self, partition: MirrorPartition) -> None:
         """Whether to fetch a partition may have changed."""

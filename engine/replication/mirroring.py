@@ -159,10 +159,9 @@ class Mirroring:
         self._links.holds(partition, delta)
 
     def released(self, partition: MirrorPartition) -> None:
-        """Bytes were let go."""
+        """An append was acknowledged."""
         if self.paused and partition.idle:
             partition.halt(PartitionState.PAUSED)
-        self._links.released(partition)
 
     def needs_resync(self, partition: MirrorPartition, sequence_refused: bool) -> None:
         """A partition failed and has nothing in flight any more."""

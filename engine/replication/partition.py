@@ -47,7 +47,7 @@ class Listener(Protocol):
         """The bytes it holds changed."""
 
     def released(self, partition: MirrorPartition) -> None:
-        """An append was acknowledged: fetching may go on."""
+        """An append was acknowledged."""
 
     def needs_resync(self, partition: MirrorPartition, sequence_refused: bool) -> None:
         """Nothing is in flight any more after a failure: look at the target, then go on."""
@@ -87,6 +87,7 @@ class MirrorPartition:
         self._in_flight: deque[Append] = deque()
         self._pump: Pump | None = None
         self._failed: tuple[str, bool] | None = None  # (why, a sequence was refused)
+        self._once_idle: Callable[[], None] | None = None  # no more is fetched until then
 
     @property
     def target_key(self) -> TopicPartition:
@@ -102,6 +103,11 @@ class MirrorPartition:
     def idle(self) -> bool:
         """Whether nothing is queued or in flight."""
         return not self.queue and not self._in_flight
+
+    @property
+    def active(self) -> bool:
+        """Whether it was begun and has not let go since."""
+        return self._pump is not None
 
     # life
 
@@ -124,12 +130,25 @@ class MirrorPartition:
             PartitionState.STOPPED, Reason(text, next_step, time.time(), retriable=False)
         )
 
+    def stop_after_held(self, text: str, next_step: str) -> None:
+        """Fetch no more, and stop once the target has acknowledged all that is held."""
+        self._when_idle(lambda: self.stop(text, next_step))
+
+    def _when_idle(self, act: Callable[[], None]) -> None:
+        if self.idle or self._failed is not None:
+            act()
+        else:
+            self._once_idle = act
+
     def wait(self, text: str, next_step: str = "") -> None:
-        """Wait for something that goes away by itself."""
+        """Let go of everything and wait for something that goes away by itself."""
         if self.state == PartitionState.STOPPED:
             return
         self._drop_all()
         self._pump = None
+        self._show_waiting(text, next_step)
+
+    def _show_waiting(self, text: str, next_step: str) -> None:
         since = self.reason.since if self.reason and self.reason.text == text else time.time()
         self.set_state(PartitionState.WAITING, Reason(text, next_step, since))
 
@@ -149,6 +168,7 @@ class MirrorPartition:
     def _drop_all(self) -> None:
         self.queue.clear()
         self._in_flight.clear()
+        self._once_idle = None
         self._hold(-self.held)
 
     def _hold(self, delta: int) -> None:
@@ -160,20 +180,36 @@ class MirrorPartition:
 
     def wants_data(self, share: int) -> bool:
         """Whether to fetch; `share` is how many bytes this partition may hold."""
-        return self._pump is not None and self._failed is None and self.held < share
+        return self._takes_data and self.held < share
+
+    @property
+    def _takes_data(self) -> bool:
+        return self._pump is not None and self._failed is None and self._once_idle is None
 
     @property
     def soon_wanted(self) -> bool:
         """Whether it will want data soon by itself: it starts, or holds its share at the moment."""
+        if self._once_idle is not None:
+            return False
         return self.state in (PartitionState.STARTING, PartitionState.RUNNING)
 
+    def source_refused(self, why: str) -> None:
+        """The source does not serve it just now; what is held goes on to the target."""
+        if self._takes_data:
+            self._show_waiting(why, "")
+
     def out_of_range(self) -> None:
-        """The source does not have the offset that comes next."""
+        """The source does not have the offset that comes next; what is held is mirrored first."""
+        self._when_idle(self._tell_out_of_range)
+
+    def _tell_out_of_range(self) -> None:
         self.wait(f"the source does not have offset {self.position}")
         self._listener.out_of_range(self)
 
     def observe(self, data: PartitionData, *, committed: bool, now: float) -> None:
-        """Note the source's end."""
+        """Note the source's end; it serves this partition (again)."""
+        if self._pump is not None and self.state == PartitionState.WAITING:
+            self.set_state(PartitionState.RUNNING)
         end = data.last_stable_offset if committed else data.high_watermark
         self.observe_end(end if end >= 0 else data.high_watermark, now)
 
@@ -188,13 +224,13 @@ class MirrorPartition:
     def take(self, view: memoryview, data: PartitionData, *, committed: bool) -> None:
         """Pump a fetched record set into the queue."""
         pump = self._pump
-        if pump is None or self._failed is not None:
+        if pump is None or not self._takes_data:
             return
         before = pump.position
         try:
             appends = pump.take(view, data, committed=committed)
         except UnsupportedBatchError as error:
-            self.stop(
+            self.stop_after_held(
                 f"{error}, which ccr does not mirror yet", "Leave the topic out, or rewrite it"
             )
             return
@@ -204,7 +240,7 @@ class MirrorPartition:
             )
             return
         except (ValueError, IndexError, struct.error) as error:
-            self.stop(
+            self.stop_after_held(
                 f"corrupt data from the source: {error}", "Check the source broker's log and disk"
             )
             return
@@ -245,8 +281,11 @@ class MirrorPartition:
 
     def appended(self, append: Append, base_offset: int) -> None:
         """Take in an acknowledgement."""
-        if not self._in_flight or self._in_flight[0] is not append:
+        if append not in self._in_flight:
             return  # of a time before this partition began anew
+        if self._in_flight[0] is not append:  # while its leader moves, two connections answer
+            self._settle(append, "the target answered out of turn", sequence_refused=False)
+            return
         if self._failed is not None or base_offset < 0:
             self._settle(append, "the target answered without an offset", sequence_refused=False)
             return
@@ -273,6 +312,8 @@ class MirrorPartition:
         self.records_total += append.count
         self.bytes_total += len(append.payload)
         self._listener.changed(self)
+        if self._once_idle is not None and self.idle:
+            self._once_idle()
         self._listener.released(self)
 
     def refused(self, append: Append, error: int, message: str) -> None:

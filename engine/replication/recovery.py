@@ -18,7 +18,6 @@ from engine.replication.resync import Lost, NotYet, Resync
 from engine.replication.state_records import FlowRecord
 
 SPACING_S = 0.05
-_LEFT_ALONE = (PartitionState.RUNNING, PartitionState.STOPPED)
 
 
 class Recovery:
@@ -52,8 +51,8 @@ class Recovery:
         self.suspended = False
 
     def enqueue(self, partitions: Iterable[MirrorPartition]) -> None:
-        """Look at these partitions' targets, then start them."""
-        self._queue.update(dict.fromkeys(partitions))
+        """Look at these partitions' targets, then start them; those at work are left alone."""
+        self._queue.update((partition, None) for partition in partitions if not partition.active)
         self._wake.set()
 
     def sequence_refused(self) -> None:
@@ -99,7 +98,7 @@ class Recovery:
         identity, target = self._record.identity, self._discovery.target
         if identity is None or target is None:
             return True
-        for partition in [p for p in self._queue if p.state in _LEFT_ALONE]:
+        for partition in [p for p in self._queue if p.state == PartitionState.STOPPED]:
             del self._queue[partition]
         if not self._queue:
             return False
