@@ -126,6 +126,10 @@ def build(steps: Sequence[Step]) -> SourceLog:
             _append(source, running, number, step)
         elif step.producer in running:
             _end(source, running.pop(step.producer), step)
+    if steps[-1].kept % 4:  # mostly nothing stays open: it would hide all that came after it
+        for producer, transaction in running.items():
+            ends = [log.COMMIT, log.ABORT][steps[-1].kept >> producer & 1]
+            _end(source, transaction, Step(producer, ends, 1, 1, 0, 0, Left.ALL, 0))
     return source
 
 

@@ -1,0 +1,40 @@
+"""What a partition told its flow."""
+
+from __future__ import annotations
+
+from engine.replication.partition import MirrorPartition
+
+
+class RecordingListener:
+    """Keeps all that a partition tells; `held` adds up what it says to hold."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.changes = 0
+        self.work = 0
+        self.acknowledged = 0
+        self.resyncs: list[bool] = []  # of each: whether a sequence was refused
+        self.gaps: list[int] = []  # positions
+        self.strangers: list[tuple[int, int]] = []
+
+    def changed(self, partition: MirrorPartition) -> None:
+        self.changes += 1
+
+    def has_work(self, partition: MirrorPartition) -> None:
+        assert partition.queue
+        self.work += 1
+
+    def holds(self, partition: MirrorPartition, delta: int) -> None:
+        self.held += delta
+
+    def released(self, partition: MirrorPartition) -> None:
+        self.acknowledged += 1
+
+    def needs_resync(self, partition: MirrorPartition, sequence_refused: bool) -> None:
+        self.resyncs.append(sequence_refused)
+
+    def out_of_range(self, partition: MirrorPartition) -> None:
+        self.gaps.append(partition.position)
+
+    def stranger_wrote(self, partition: MirrorPartition, expected: int, actual: int) -> None:
+        self.strangers.append((expected, actual))
