@@ -12,7 +12,6 @@ from hypothesis import settings
 
 from engine.sandbox import ClusterSpec, Sandbox
 
-
 # CI tries the same examples each time; at a desk every run tries others.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("desk", deadline=None)
