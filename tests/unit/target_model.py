@@ -1,7 +1,8 @@
 """A target partition as a broker keeps it: appends by one idempotent producer, and by strangers.
 
-After `ProducerAppendInfo.java` and `ProducerStateEntry.java`: an append is taken when its sequence is
-the next one, answered with its old offset when it repeats one of the last five, refused otherwise.
+After `ProducerAppendInfo.java` and `ProducerStateEntry.java`: an append is taken when its sequence
+is the next one, answered with its old offset when it repeats one of the last five, refused
+otherwise.
 """
 
 from __future__ import annotations
