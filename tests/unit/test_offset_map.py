@@ -1,0 +1,115 @@
+"""The offset map against a dictionary that knows every record."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.replication.offset_map import OffsetMap
+
+# What is left out on either side before a piece, and the piece's records.
+pieces = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(1, 6)), min_size=0, max_size=25
+)
+Pieces = list[tuple[int, int, int]]
+
+
+def laid_out(described: Pieces, source: int = 40, target: int = 7) -> list[tuple[int, int, int]]:
+    """Turn gaps into offsets."""
+    out = []
+    for gap_source, gap_target, count in described:
+        source, target = source + gap_source, target + gap_target
+        out.append((source, target, count))
+        source, target = source + count, target + count
+    return out
+
+
+def pairs_of(runs: list[tuple[int, int, int]]) -> dict[int, int]:
+    """Spell out every record."""
+    return {s + n: t + n for s, t, count in runs for n in range(count)}
+
+
+def next_in(pairs: dict[int, int], offset: int) -> int | None:
+    """Find what the record at `offset`, or the next one there is, maps to."""
+    keys = sorted(pairs)
+    index = bisect_left(keys, offset)
+    return pairs[keys[index]] if index < len(keys) else None
+
+
+def check(offset_map: OffsetMap, pairs: dict[int, int]) -> None:
+    """Compare both directions at every offset, and around the ends."""
+    back = {target: source for source, target in pairs.items()}
+    for offset in range(max([*pairs, *back, 0]) + 3):
+        assert offset_map.to_target(offset) == next_in(pairs, offset)
+        assert offset_map.to_source(offset) == next_in(back, offset)
+    runs = list(offset_map.runs())
+    assert pairs_of(runs) == pairs
+    assert len(runs) == len(offset_map)
+    for (s1, t1, n1), (s2, t2, _) in pairwise(runs):
+        assert (s1 + n1, t1 + n1) != (s2, t2), "neighbours are one run"
+    assert offset_map.last_run() == (runs[-1] if runs else None)
+
+
+@given(pieces)
+def test_every_offset_translates_both_ways(described: Pieces) -> None:
+    runs = laid_out(described)
+    offset_map = OffsetMap()
+    for run in runs:
+        offset_map.append(*run)
+    check(offset_map, pairs_of(runs))
+
+
+@given(pieces, st.data())
+def test_a_map_put_together_from_its_runs_is_the_same(
+    described: Pieces, data: st.DataObject
+) -> None:
+    """As checkpoints do it: sealed runs first, the newest from an index on."""
+    whole = OffsetMap(laid_out(described))
+    index = data.draw(st.integers(0, len(whole)))
+    runs = list(whole.runs())
+    assert list(whole.runs(index)) == runs[index:]
+    again = OffsetMap([*runs[:index], *whole.runs(index)])
+    assert list(again.runs()) == runs
+
+
+@given(pieces, st.integers(0, 120), pieces)
+def test_what_the_target_lost_is_forgotten_and_may_come_again(
+    described: Pieces, cut: int, later: Pieces
+) -> None:
+    runs = laid_out(described)
+    offset_map = OffsetMap(runs)
+    offset_map.cut_target(cut)
+    kept = {source: target for source, target in pairs_of(runs).items() if target < cut}
+    check(offset_map, kept)
+    source, target = max(kept, default=39) + 1, max([*kept.values(), cut - 1, 6]) + 1
+    more = laid_out(later, source, target)
+    for run in more:
+        offset_map.append(*run)
+    check(offset_map, kept | pairs_of(more))
+
+
+@pytest.mark.parametrize("run", [(9, 30, 1), (5, 30, 2), (30, 19, 1), (30, 12, 3), (0, 0, 1)])
+def test_a_run_that_reaches_back_is_refused_and_changes_nothing(run: tuple[int, int, int]) -> None:
+    offset_map = OffsetMap([(0, 10, 10)])
+    with pytest.raises(ValueError, match="reaches back"):
+        offset_map.append(*run)
+    assert list(offset_map.runs()) == [(0, 10, 10)]
+
+
+def test_offsets_beyond_32_bits() -> None:
+    offset_map = OffsetMap([(2**40, 2**50, 2**35)])
+    assert offset_map.to_target(2**40 + 2**35 - 1) == 2**50 + 2**35 - 1
+    assert offset_map.to_target(2**40 + 2**35) is None
+    assert offset_map.to_source(2**50 + 5) == 2**40 + 5
+
+
+def test_a_run_for_each_of_many_markers() -> None:
+    """One run a marker: 24 bytes each, found by bisection."""
+    offset_map = OffsetMap((n * 3, n * 2, 2) for n in range(100_000))
+    assert len(offset_map) == 100_000
+    assert offset_map.to_target(3 * 77_777 + 1) == 2 * 77_777 + 1
+    assert offset_map.to_target(3 * 77_777 + 2) == 2 * 77_778
