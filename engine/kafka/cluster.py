@@ -20,7 +20,7 @@ from engine.config.model import ClusterConfig
 from engine.errors import ConnectError, KafkaError
 from engine.kafka import codes
 from engine.kafka.codes import Code
-from engine.kafka.connection import DataConnection, adopt
+from engine.kafka.connection import ConnectionLostError, DataConnection, adopt
 from engine.kafka.describe_producers import DescribeProducersRequest, ProducerState
 from engine.kafka.dialing import Dialer
 from engine.kafka.fetch import TopicPartition
@@ -97,7 +97,10 @@ class Cluster:
                 "connecting to cluster", self.name, f"broker {node} is not known (no leader yet?)"
             )
         dialer = await self._dialer_ready()
-        return adopt(await dialer.dial(*self.brokers[node]))
+        try:
+            return adopt(await dialer.dial(*self.brokers[node]))
+        except ConnectionLostError as error:
+            raise ConnectError("connecting to cluster", self.name, str(error)) from error
 
     async def request(self, request: Any, node: int | None = None) -> Any:
         """Send an aiokafka request to a broker, or to any; return aiokafka's response."""

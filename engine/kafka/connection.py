@@ -137,9 +137,10 @@ class DataConnection(asyncio.BufferedProtocol):
         self._correlation = (self._correlation + 1) & 0x7FFFFFFF
         header = request_header(api_key, version, self._correlation)
         size = len(header) + sum(map(len, body))
-        self._waiting.append((self._correlation, future, loop.time() + timeout_seconds))
-        if self._watchdog is None:
-            self._watchdog = loop.call_later(timeout_seconds, self._check_deadline)
+        deadline = loop.time() + timeout_seconds
+        self._waiting.append((self._correlation, future, deadline))
+        if self._watchdog is None or deadline < self._watchdog.when():
+            self._watch(deadline)
         self._transport.write(b"".join((I32.pack(size), header, *body)))
         return future
 
@@ -157,16 +158,20 @@ class DataConnection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _watch(self, deadline: float) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._watchdog = asyncio.get_running_loop().call_at(deadline, self._check_deadline)
+
     def _check_deadline(self) -> None:
         self._watchdog = None
         if not self._waiting:
             return
-        loop = asyncio.get_running_loop()
-        left = self._waiting[0][2] - loop.time()
-        if left <= 0:
+        deadline = min(deadline for _, _, deadline in self._waiting)
+        if deadline <= asyncio.get_running_loop().time():
             self.abort("no answer within the request's time limit")
         else:
-            self._watchdog = loop.call_later(left, self._check_deadline)
+            self._watch(deadline)
 
     def _finish(self, why: str) -> None:
         if not self.closed.done():
@@ -183,7 +188,13 @@ class DataConnection(asyncio.BufferedProtocol):
 
 
 def adopt(connection: AIOKafkaConnection) -> DataConnection:
-    """Turn a connected aiokafka connection into a data connection."""
+    """Turn a connected aiokafka connection into a data connection.
+
+    Raises ConnectionLostError when the broker has closed it again already.
+    """
+    if not connection.connected():
+        address = f"{connection.host}:{connection.port}"
+        raise ConnectionLostError(f"{address}: the broker closed the connection during the set-up")
     transport = connection._writer.transport  # noqa: SLF001
     transport.pause_reading()
     connection._read_task.cancel()  # noqa: SLF001
