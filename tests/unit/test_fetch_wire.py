@@ -77,7 +77,7 @@ partitions = st.tuples(
     st.integers(-1, 9),
     st.one_of(st.none(), st.binary(max_size=40)),
 )
-topics = st.lists(st.tuples(st.text(max_size=8), st.lists(partitions, max_size=4)), max_size=4)
+topics = st.lists(st.tuples(st.text(max_size=4), st.lists(partitions, max_size=4)), max_size=4)
 Topics = list[tuple[str, list[tuple]]]  # type: ignore[type-arg]
 
 
@@ -88,6 +88,7 @@ def frame_of(error: int, session: int, answered: Topics) -> bytearray:
     )
 
 
+@settings(max_examples=50)
 @given(st.integers(-1, 100), st.integers(0, 2**31 - 1), topics)
 def test_what_aiokafka_writes_is_found_where_it_stands(
     error: int, session: int, answered: Topics

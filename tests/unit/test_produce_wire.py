@@ -74,11 +74,7 @@ def answer(records: list[tuple[int, str | None]] | None, message: str | None) ->
 WORDS: dict[str, tuple[list[tuple[int, str | None]] | None, str | None, str]] = {
     "none": ([], None, ""),
     "null": (None, None, ""),
-    "message": (
-        [],
-        "One or more records have been rejected",
-        "One or more records have been rejected",
-    ),
+    "message": ([], "Records were rejected", "Records were rejected"),
     "records": ([(4, "no key"), (9, None)], None, "record 4: no key; record 9: refused"),
     "both": ([(4, "no key")], "Rejected", "Rejected; record 4: no key"),
     "many": ([(n, "x") for n in range(50)], "", "record 0: x; record 1: x; record 2: x"),
