@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from ccr_tui import reasons
-from ccr_tui.actions import Action, ActionContext, ActionRegistry, Question, Scope, Tier
-from ccr_tui.formats import plural
-from engine.api.protocol import FlowsApi
-from engine.api.snapshots import CommandResult, FlowSnapshot, FlowState, PartitionSnapshot
-
-
-def _flow(context: ActionContext) -> FlowSnapshot:
-    if context.flow is None:
-        raise LookupError("an action on a flow was run without one")
-    return context.flow
-
-
-def _partition(context: ActionContext) -> PartitionSnapshot:
-    if context.partition is None:
-        raise LookupError("an action on a partition was run without one")
-    return context.partition
+from ccr_tui import commands, reasons
+from ccr_tui.actions import Action, ActionContext, ActionRegistry, Scope, Tier
+from engine.api.snapshots import FlowState
 
 
 def _paused(context: ActionContext) -> bool:
@@ -35,82 +21,6 @@ def _on_event(context: ActionContext) -> bool:
 
 def _on_flow(context: ActionContext) -> bool:
     return context.event is None
-
-
-async def _pause(flows: FlowsApi, context: ActionContext) -> CommandResult:
-    return await flows.pause(_flow(context).name)
-
-
-async def _resume(flows: FlowsApi, context: ActionContext) -> CommandResult:
-    return await flows.resume(_flow(context).name)
-
-
-async def _retry_flow(flows: FlowsApi, context: ActionContext) -> CommandResult:
-    return await flows.retry(_flow(context).name)
-
-
-async def _retry_partition(flows: FlowsApi, context: ActionContext) -> CommandResult:
-    partition = _partition(context)
-    return await flows.retry(partition.flow, partition.topic, partition.partition)
-
-
-async def _take_over(flows: FlowsApi, context: ActionContext) -> CommandResult:
-    return await flows.take_over(_flow(context).name)
-
-
-def _ask_pause(context: ActionContext) -> Question:
-    flow = _flow(context)
-    return Question(
-        f"Pause {flow.name}?",
-        f"{flow.target} stops receiving from {flow.source} and lag grows until the flow is "
-        "resumed. What is in flight is finished first. The pause survives restarts.",
-        "Pause",
-    )
-
-
-def _ask_resume(context: ActionContext) -> Question:
-    flow = _flow(context)
-    return Question(
-        f"Resume {flow.name}?",
-        f"Records from {flow.source} are written to {flow.target} again, from where it paused.",
-        "Resume",
-    )
-
-
-def _ask_retry_flow(context: ActionContext) -> Question:
-    flow = _flow(context)
-    return Question(
-        f"Retry what is stopped in {flow.name}?",
-        f"{plural(flow.partitions_stopped, 'partition')} will be started again, each from where it "
-        "stopped. One whose cause is still there stops again.",
-        "Retry",
-    )
-
-
-def _ask_retry_partition(context: ActionContext) -> Question:
-    partition = _partition(context)
-    return Question(
-        f"Retry {partition.topic}/{partition.partition}?",
-        "It is started again from where it stopped. If the cause is still there it stops again.",
-        "Retry",
-    )
-
-
-def _ask_take_over(context: ActionContext) -> Question:
-    flow = _flow(context)
-    owner = flow.owner
-    who = (
-        f"{owner.host} (pid {owner.pid}, generation {owner.generation})"
-        if owner
-        else "another engine"
-    )
-    return Question(
-        f"Take over {flow.name}?",
-        f"It is run by {who}. That engine is made to stand down and this one goes on from the last "
-        f"checkpoint; nothing is lost or written twice. The engine here must reach both "
-        f"{flow.source} and {flow.target}, and must stay up from then on.",
-        "Take over",
-    )
 
 
 _OVERVIEW = (
@@ -222,8 +132,8 @@ _LAG = (
         "Retry",
         28,
         footer_keep=75,
-        call=_retry_partition,
-        ask=_ask_retry_partition,
+        call=commands.retry_partition,
+        ask=commands.ask_retry_partition,
         why_disabled=reasons.cannot_retry_partition,
     ),
 )
@@ -237,8 +147,8 @@ _FLOW = (
         "Pause",
         22,
         footer_keep=80,
-        call=_pause,
-        ask=_ask_pause,
+        call=commands.pause,
+        ask=commands.ask_pause,
         applies=_running,
         why_disabled=reasons.cannot_steer,
     ),
@@ -250,8 +160,8 @@ _FLOW = (
         "Resume",
         22,
         footer_keep=80,
-        call=_resume,
-        ask=_ask_resume,
+        call=commands.resume,
+        ask=commands.ask_resume,
         applies=_paused,
         why_disabled=reasons.cannot_steer,
     ),
@@ -263,8 +173,8 @@ _FLOW = (
         "Retry all",
         30,
         footer_keep=45,
-        call=_retry_flow,
-        ask=_ask_retry_flow,
+        call=commands.retry_flow,
+        ask=commands.ask_retry_flow,
         why_disabled=reasons.cannot_retry_flow,
     ),
     Action(
@@ -276,8 +186,8 @@ _FLOW = (
         15,
         footer_keep=85,
         footer_only_enabled=True,
-        call=_take_over,
-        ask=_ask_take_over,
+        call=commands.take_over,
+        ask=commands.ask_take_over,
         tier=Tier.ASK,
         dangerous=True,
         why_disabled=reasons.cannot_take_over,

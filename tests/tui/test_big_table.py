@@ -11,6 +11,7 @@ import pytest
 
 from ccr_tui.widgets.table import columns as table_columns
 from ccr_tui.widgets.table import view
+from ccr_tui.widgets.table.lines import changed_span
 from ccr_tui.widgets.table.view import LineTable
 from engine.api.snapshots import PartitionSnapshot
 from tests.tui.driving import console, open_lag, screen_lines, settle, until
@@ -88,12 +89,12 @@ async def test_only_the_cells_that_changed_are_sent_to_the_terminal() -> None:
     engine = big_engine()
     async with console(engine) as (app, pilot):
         table = (await open_lag(app, pilot)).table
-        old, new = table._line(1), None
+        old = table._line(1)
         engine.change([moved(engine, "topic-0000", 1, 7)])
         await until(lambda: table.book.rows["topic-0000", 1].lag_records == 7)
         new = table._line(1)
         lag = next(place for place in table.placed if place.column.id == "lag")
-        assert table._difference(old, new) == (lag.x, lag.x + lag.width)
+        assert changed_span(table.placed, old, new, 80) == (lag.x, lag.x + lag.width)
 
 
 async def test_moving_the_cursor_draws_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,9 +60,13 @@ async def test_attached_to_a_service_that_is_killed_and_comes_back(site: Site) -
         with terminal_on(site) as terminal:
             await shown(terminal, "engine attached · up")
             terminal.send_keys("Enter")
-            screen = await shown(terminal, "1 of 2")
-            rows = re.findall(rf"{site.topic}\s+(\d) = in step\s+0\s+0s", screen)
-            assert rows == ["0", "1"]
+            await shown(terminal, "1 of 2")
+            row = re.compile(rf"{site.topic}\s+(\d) = in step\s+0\s+0s")
+            await asyncio.to_thread(
+                terminal.wait_until,
+                lambda screen: row.findall(screen) == ["0", "1"],
+                "both partitions were not shown in step",
+            )
             terminal.send_keys("p")
             await shown(terminal, "‖ paused")
             await site.reached(lambda flow: flow.state is FlowState.PAUSED, "paused")

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -82,13 +82,16 @@ class Tmux:
 
     def wait_for(self, text: str, within: float = 30.0) -> str:
         """Wait until the screen says `text`; return the screen."""
-        return self._wait(lambda screen: text in screen, f"{text!r} never came", within)
+        return self.wait_until(lambda screen: text in screen, f"{text!r} never came", within)
 
     def wait_gone(self, text: str, within: float = 30.0) -> str:
         """Wait until the screen no longer says `text`; return the screen."""
-        return self._wait(lambda screen: text not in screen, f"{text!r} stayed", within)
+        return self.wait_until(lambda screen: text not in screen, f"{text!r} stayed", within)
 
-    def _wait(self, condition, failure: str, within: float) -> str:  # type: ignore[no-untyped-def]
+    def wait_until(
+        self, condition: Callable[[str], object], failure: str, within: float = 30.0
+    ) -> str:
+        """Wait until the screen meets a condition; return the screen."""
         deadline = time.monotonic() + within
         while True:
             screen = self.capture()

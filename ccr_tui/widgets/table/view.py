@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic
 
 from rich.segment import Segment
@@ -25,21 +24,13 @@ from ccr_tui.catalog import REGISTRY
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.table.book import Key, Order, Predicate, RowBook
 from ccr_tui.widgets.table.columns import Cell, Column, Placed, RowT, Tone, fit, set_width
+from ccr_tui.widgets.table.lines import Line, changed_span
 
 ORDER_EVERY = 2.0
 """Seconds between two sortings of moving values: rows must not run about under the reader's eye."""
 HOLD = 2.0
 """Seconds for which the order stands still after the cursor was moved."""
 _CELLS_KEPT = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What one line of the screen says."""
-
-    key: Key
-    cells: tuple[Cell, ...]
-    cursor: bool
 
 
 class LineTable(ScrollView, Generic[RowT], can_focus=True):
@@ -256,24 +247,8 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
             line = self._line(top + y)
             painted = self._painted.get(y)
             if line != painted:
-                start, end = self._difference(painted, line)
+                start, end = changed_span(self.placed, painted, line, self.size.width)
                 self.refresh(Region(start, y, end - start, 1))
-
-    def _difference(self, old: Line | None, new: Line | None) -> tuple[int, int]:
-        width = self.size.width
-        if (
-            old is None
-            or new is None
-            or old.cursor != new.cursor
-            or len(old.cells) != len(new.cells)
-        ):
-            return 0, width
-        changed = [
-            place for place, a, b in zip(self.placed, old.cells, new.cells, strict=False) if a != b
-        ]
-        if not changed:
-            return 0, width
-        return changed[0].x, changed[-1].x + changed[-1].width
 
     def _line(self, index: int) -> Line | None:
         row = self.book.row_at(index)
