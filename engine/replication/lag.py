@@ -93,9 +93,11 @@ class TrendMeter:
 
     def tick(self, lag_records: int, moved: bool) -> Trend:
         """Take in one second's lag; `moved` says whether anything was mirrored in it."""
+        if lag_records == 0:
+            self._lags.clear()  # what was before it was in step is another story
+            self._still = 0
         self._lags.append(lag_records)
         if lag_records == 0:
-            self._still = 0
             return Trend.IN_STEP
         self._still = 0 if moved else self._still + 1
         if self._still >= STALLED_AFTER_TICKS:

@@ -10,13 +10,14 @@ from engine.kafka.metadata import TopicMetadata
 
 # As MirrorMaker 2's DefaultTopicFilter has it, and Kafka's own topics.
 _INTERNAL = re.compile(r".*[-.]internal|.*\.replica|__.*|_schemas|_confluent.*")
+_ESCAPED = re.compile(r"\\([^A-Za-z0-9])")
 
 
 class TopicSelector:
     """A flow's include and exclude regexes: full match, exclude wins."""
 
     def __init__(self, flow: FlowConfig) -> None:
-        self._named = frozenset(flow.topics.include)
+        self._named = {_ESCAPED.sub(r"\1", pattern) for pattern in flow.topics.include}
         self._include = [re.compile(pattern) for pattern in flow.topics.include]
         self._exclude = [re.compile(pattern) for pattern in flow.topics.exclude]
         self._prefix = f"{flow.source}." if flow.rename == Rename.PREFIX else ""
