@@ -173,17 +173,17 @@ class StateLog:
         identity = self.record.identity
         self._offset = max(self._offset, header.next_offset)
         if not header.is_control:
-            for record in r.decode(view):
-                key, value = r.key_and_value(record)
-                try:
+            try:
+                for record in r.decode(view):
+                    key, value = r.key_and_value(record)
                     self.record.fold((key or b"").decode(), decode_value(value), record.timestamp)
-                except (ValueError, KeyError, TypeError) as error:
-                    raise KafkaError(
-                        "reading",
-                        f"{self.topic} at offset {record.offset}",
-                        f"it is not a record of ccr ({error})",
-                        "Something else wrote into the state topic; see docs/state.md",
-                    ) from error
+            except (ValueError, KeyError, TypeError, IndexError) as error:
+                raise KafkaError(
+                    "reading",
+                    f"{self.topic} at offset {header.base_offset}",
+                    f"it is not a record of ccr ({type(error).__name__}: {error})",
+                    "Something else wrote into the state topic; see docs/state.md",
+                ) from error
         identity = self.record.identity or identity
         if identity is not None and header.producer_id == identity.producer_id:
             self._sequence = b.add_sequence(header.base_sequence, header.last_offset_delta + 1)
@@ -328,12 +328,19 @@ class StateLog:
         """
         batches, _ = await read_once(connection, (self.topic, 0), offset)
         for header, view in batches:
-            # The header differs: the broker has put in the time of the append.
-            if header.base_offset == offset and view[b.HEADER_SIZE :] == batch[b.HEADER_SIZE :]:
+            if header.base_offset == offset and same_records(view, memoryview(batch)):
                 return
         raise KafkaError(
             "writing to", self.topic, "another engine has written in the meantime", retriable=True
         )
+
+
+def same_records(one: memoryview, other: memoryview) -> bool:
+    """Whether two batches hold the same keys, values and headers.
+
+    All else may differ: brokers put in the time of an append, and compress as they are configured.
+    """
+    return [record.body for record in r.decode(one)] == [record.body for record in r.decode(other)]
 
 
 def _parts(entries: Sequence[Entry]) -> list[list[Entry]]:
