@@ -146,16 +146,26 @@ class Cluster:
                 by_leader.setdefault(leader, {}).setdefault(topic, []).append(
                     (partition, timestamp)
                 )
-        requests = [
-            self.request(OffsetRequest(-1, isolation, list(topics.items())), leader)
-            for leader, topics in by_leader.items()
-        ]
-        answers = await asyncio.gather(*requests, return_exceptions=True)
+        return _found_offsets(
+            await self._ask_each(
+                {
+                    leader: OffsetRequest(-1, isolation, list(topics.items()))
+                    for leader, topics in by_leader.items()
+                }
+            )
+        )
+
+    async def _ask_each(self, requests: Mapping[int, Any]) -> list[Any]:
+        """Ask brokers, each its own; leave out who cannot be reached, unless it is all of them."""
+        answers = await asyncio.gather(
+            *(self.request(request, node) for node, request in requests.items()),
+            return_exceptions=True,
+        )
         failures = [answer for answer in answers if isinstance(answer, BaseException)]
         for failure in failures:
             if not isinstance(failure, ConnectError) or len(failures) == len(answers):
                 raise failure
-        return _found_offsets(answer for answer in answers if answer not in failures)
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
 
     async def init_producer_id(self) -> tuple[int, int]:
         """Obtain a new producer id and its epoch.
@@ -181,15 +191,19 @@ class Cluster:
     async def describe_producers(
         self, partitions: Iterable[TopicPartition], metadata: ClusterMetadata
     ) -> dict[TopicPartition, dict[int, ProducerState]]:
-        """Ask the leaders for the producers they hold, by producer id (KIP-664, Kafka 2.8)."""
+        """Ask the leaders for the producers they hold, by producer id (KIP-664, Kafka 2.8).
+
+        Partitions that have no leader, or whose leader does not answer, are left out.
+        """
         by_leader: dict[int, dict[str, list[int]]] = {}
         for topic, partition in partitions:
             leader = metadata.leader(topic, partition)
             if leader != NO_LEADER:
                 by_leader.setdefault(leader, {}).setdefault(topic, []).append(partition)
         found: dict[TopicPartition, dict[int, ProducerState]] = {}
-        for leader, topics in by_leader.items():
-            response = await self.request(DescribeProducersRequest(topics), leader)
+        for response in await self._ask_each(
+            {leader: DescribeProducersRequest(topics) for leader, topics in by_leader.items()}
+        ):
             for topic, answers, _ in response.topics:
                 for partition, error, _message, producers, _tags in answers:
                     if error == Code.NONE:

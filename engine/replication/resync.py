@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.errors import ConnectError, KafkaError
 from engine.kafka import batch as b
 from engine.kafka import records as r
 from engine.kafka.cluster import LATEST, Cluster
-from engine.kafka.connection import DataConnection
+from engine.kafka.connection import ConnectionLostError, DataConnection
 from engine.kafka.describe_producers import ProducerState
 from engine.kafka.fetch import TopicPartition
-from engine.kafka.metadata import NO_LEADER, ClusterMetadata
+from engine.kafka.metadata import ClusterMetadata
 from engine.replication.partition import MirrorPartition
 from engine.replication.pump import AlreadyThere
 from engine.replication.tail import read_range
@@ -51,7 +52,7 @@ class Resync:
     async def run(self, partitions: list[MirrorPartition]) -> dict[MirrorPartition, Outcome]:
         """Return what each partition's target holds beyond what was acknowledged.
 
-        Raises ConnectError and ConnectionLostError; then nothing is known about any of them.
+        Raises ConnectError and KafkaError; then nothing is known about any of them.
         """
         keys = {partition.target_key for partition in partitions}
         producers = await self._cluster.describe_producers(keys, self._metadata)
@@ -59,7 +60,7 @@ class Resync:
         ends = await self._cluster.list_offsets(dict.fromkeys(keys, LATEST), self._metadata)
         try:
             return {
-                partition: await self._one(
+                partition: await self._look(
                     partition, producers.get(partition.target_key), ends.get(partition.target_key)
                 )
                 for partition in partitions
@@ -67,6 +68,15 @@ class Resync:
         finally:
             for connection in self._connections.values():
                 connection.abort("done")
+
+    async def _look(
+        self, partition: MirrorPartition, held: dict[int, ProducerState] | None, end: int | None
+    ) -> Outcome:
+        """One partition; that its leader cannot be read is no other's trouble."""
+        try:
+            return await self._one(partition, held, end)
+        except (ConnectError, ConnectionLostError, KafkaError) as error:
+            return NotYet(f"looking at the target failed: {error}")
 
     async def _one(
         self, partition: MirrorPartition, held: dict[int, ProducerState] | None, end: int | None
@@ -142,7 +152,8 @@ class Resync:
 
     async def _connection(self, key: TopicPartition) -> DataConnection:
         node = self._metadata.leader(*key)
-        if node == NO_LEADER or node not in self._connections:
+        known = self._connections.get(node)
+        if known is None or known.closed.done():
             self._connections[node] = await self._cluster.data_connection(node)
         return self._connections[node]
 

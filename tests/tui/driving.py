@@ -34,7 +34,7 @@ def make_app(
         config_name="orders.yaml",
         theme=theme,
         symbols=symbols,
-        pace=Pace(fastest=0.02, slowest=0.05),
+        pace=Pace(fastest=0.05, slowest=0.1),
         **options,
     )
 
