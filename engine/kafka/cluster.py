@@ -7,12 +7,12 @@ and KafkaError when a broker refuses.
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka import errors as kafka_errors
 from aiokafka.conn import AIOKafkaConnection
-from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
@@ -24,7 +24,7 @@ from engine.kafka.connection import ConnectionLostError, DataConnection, adopt
 from engine.kafka.describe_producers import DescribeProducersRequest, ProducerState
 from engine.kafka.dialing import Dialer
 from engine.kafka.fetch import TopicPartition
-from engine.kafka.metadata import NO_LEADER, ClusterMetadata, from_response
+from engine.kafka.metadata import NO_LEADER, ClusterMetadata, MetadataRequest, MetadataResponse
 
 LATEST, EARLIEST = -1, -2  # ListOffsets' timestamps
 
@@ -42,6 +42,7 @@ class Cluster:
         self._dialer: Dialer | None = None
         self._connections: dict[tuple[str, int], AIOKafkaConnection] = {}
         self._dialing = asyncio.Lock()
+        self._last_metadata: tuple[MetadataResponse, ClusterMetadata] | None = None  # of all topics
 
     async def close(self) -> None:
         """Close the request connections."""
@@ -123,10 +124,18 @@ class Cluster:
 
     async def metadata(self, topics: Iterable[str] | None = None) -> ClusterMetadata:
         """Describe the cluster: all topics (None) or some; never creates any."""
-        names = None if topics is None else list(topics)
-        metadata = from_response(
-            await self.request(MetadataRequest(names, allow_auto_topic_creation=False))
-        )
+        answer = await self.request(MetadataRequest(topics))
+        last = self._last_metadata
+        if last is not None and topics is None and last[0].payload == answer.payload:
+            return last[1]
+        try:
+            metadata: ClusterMetadata = answer.parse()
+        except (struct.error, IndexError, UnicodeDecodeError) as error:
+            raise KafkaError(
+                "asking cluster", self.name, f"its answer to Metadata makes no sense: {error}"
+            ) from error
+        if topics is None:
+            self._last_metadata = answer, metadata
         if metadata.brokers:
             self.brokers = metadata.brokers
         return metadata

@@ -1,11 +1,34 @@
-"""A cluster's brokers, topics and leaders at one moment."""
+"""A cluster's brokers, topics and leaders at one moment, and Metadata as it is asked for.
+
+Our own parser on aiokafka's request machinery: it knows topic ids (KIP-516), and 10,000 partitions
+take it tens of milliseconds instead of half a second. Format:
+`clients/src/main/resources/common/message/MetadataRequest.json` and `MetadataResponse.json`.
+"""
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
+from uuid import UUID
+
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import (
+    Boolean,
+    CompactArray,
+    CompactString,
+    Schema,
+    TaggedFields,
+)
+
+from engine.kafka.wire import CompactReader, Uuid
 
 NO_LEADER = -1
+NO_TOPIC_ID = UUID(int=0)  # brokers before Kafka 2.8 give none
+
+_PARTITION = struct.Struct(">hiii")  # error, partition, leader, leader epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +49,7 @@ class TopicMetadata:
     internal: bool
     error: int
     partitions: dict[int, PartitionMetadata]
+    topic_id: UUID = NO_TOPIC_ID
 
     @property
     def replication_factor(self) -> int:
@@ -48,23 +72,141 @@ class ClusterMetadata:
         found = known.partitions.get(partition) if known else None
         return found.leader if found and found.leader in self.brokers else NO_LEADER
 
+    def topic_id(self, topic: str) -> UUID:
+        """Id of a topic; NO_TOPIC_ID when it is not known."""
+        known = self.topics.get(topic)
+        return known.topic_id if known else NO_TOPIC_ID
 
-def from_response(response: Any) -> ClusterMetadata:
-    """Take aiokafka's MetadataResponse (v2 or later) apart."""
-    topics = {}
-    for error, topic, internal, partitions in response.topics:
-        topics[topic] = TopicMetadata(
-            topic,
-            internal,
-            error,
-            {
-                p[1]: PartitionMetadata(p[2], len(p[3]), len(p[4]), p[0])
-                for p in sorted(partitions, key=lambda p: p[1])
-            },
-        )
-    return ClusterMetadata(
-        response.cluster_id or "",
-        response.controller_id,
-        {broker[0]: (broker[1], broker[2]) for broker in response.brokers},
-        topics,
+
+class MetadataResponse(Response):  # type: ignore[misc]
+    """Any flexible version; kept as bytes, so that an unchanged answer need not be parsed again."""
+
+    API_KEY = 3
+    API_VERSION = 0  # each subclass's own
+    SCHEMA = Schema()
+
+    def __init__(self, payload: bytes) -> None:
+        super().__init__()
+        self.payload = payload
+
+    @classmethod
+    def decode(cls, data: BytesIO | bytes) -> MetadataResponse:
+        """Keep what follows the response header."""
+        return cls(data if isinstance(data, bytes) else data.read())
+
+    def parse(self) -> ClusterMetadata:
+        """Take it apart; raises struct.error or IndexError for a cut-off answer."""
+        return parse(memoryview(self.payload), self.API_VERSION)
+
+
+class _Response9(MetadataResponse):
+    API_VERSION = 9
+
+
+class _Response10(MetadataResponse):
+    API_VERSION = 10
+
+
+class _Response12(MetadataResponse):
+    API_VERSION = 12
+
+
+class _Struct9(RequestStruct):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 9
+    RESPONSE_TYPE = _Response9
+    FLEXIBLE_VERSION = True
+    SCHEMA = Schema(
+        ("topics", CompactArray(("name", CompactString("utf-8")), ("tags", TaggedFields))),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
     )
+
+
+_NAMED_OR_BY_ID = CompactArray(
+    ("topic_id", Uuid), ("name", CompactString("utf-8")), ("tags", TaggedFields)
+)
+
+
+class _Struct10(RequestStruct):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 10
+    RESPONSE_TYPE = _Response10
+    FLEXIBLE_VERSION = True
+    SCHEMA = Schema(
+        ("topics", _NAMED_OR_BY_ID),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class _Struct12(RequestStruct):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 12
+    RESPONSE_TYPE = _Response12
+    FLEXIBLE_VERSION = True
+    SCHEMA = Schema(
+        ("topics", _NAMED_OR_BY_ID),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class MetadataRequest(Request[_Struct9 | _Struct10 | _Struct12]):  # type: ignore[misc]
+    """Describe all topics (None) or some; never creates any."""
+
+    API_KEY = 3
+
+    def __init__(self, topics: Iterable[str] | None) -> None:
+        self._topics = None if topics is None else list(topics)
+
+    def build(self, request_struct_class: type[Any]) -> Any:
+        """Build the struct for the version that was agreed on."""
+        topics: list[tuple[Any, ...]] | None = None
+        if self._topics is not None:
+            topics = [(name, {}) for name in self._topics]
+            if request_struct_class is not _Struct9:
+                topics = [(NO_TOPIC_ID, *topic) for topic in topics]
+        flags = len(request_struct_class.SCHEMA.names) - 2
+        return request_struct_class(topics, *[False] * flags, {})
+
+
+def parse(view: memoryview, version: int) -> ClusterMetadata:
+    """Take a MetadataResponse apart, v9 to v12; raises struct.error or IndexError when cut off."""
+    reader = CompactReader(view, 4)  # after the throttle time
+    brokers = {}
+    for _ in range(reader.length()):
+        node = reader.i32()
+        brokers[node] = (reader.string() or "", reader.i32())
+        reader.string()  # rack
+        reader.tags()
+    cluster_id = reader.string() or ""
+    controller = reader.i32()
+    topics = {}
+    for _ in range(reader.length()):
+        topic = _topic(reader, version)
+        topics[topic.name] = topic
+    return ClusterMetadata(cluster_id, controller, brokers, topics)
+
+
+def _topic(reader: CompactReader, version: int) -> TopicMetadata:
+    error = reader.i16()
+    name = reader.string() or ""
+    topic_id = reader.uuid() if version >= 10 else NO_TOPIC_ID
+    internal = bool(reader.i8())
+    partitions = {}
+    for _ in range(reader.length()):
+        code, index, leader, _ = _PARTITION.unpack_from(reader.view, reader.at)
+        reader.at += _PARTITION.size
+        replicas, in_sync = reader.skip_i32s(), reader.skip_i32s()
+        reader.skip_i32s()  # offline replicas
+        reader.tags()
+        partitions[index] = PartitionMetadata(leader, replicas, in_sync, code)
+    reader.i32()  # authorized operations: not asked for
+    reader.tags()
+    return TopicMetadata(name, internal, error, dict(sorted(partitions.items())), topic_id)
