@@ -37,6 +37,15 @@ def add_parser(subparsers: Subparsers) -> None:
         type=_cluster,
         help="a cluster to have, repeatable (default: those the folder has, else east and west)",
     )
+    up.add_argument(
+        "--kafka-version",
+        metavar="[NAME=]VERSION",
+        action="append",
+        type=_version,
+        default=[],
+        help="Kafka of new clusters, all or the named one, repeatable "
+        "(default: 4.2.0; all: docs/cli.md)",
+    )
     down = _verb(verbs, "down", "stop them, and clean up what a killed ccr left behind", run_down)
     down.add_argument("--remove-data", action="store_true", help="delete the clusters' data too")
     _verb(verbs, "status", "which clusters run, and what was left behind", run_status)
@@ -62,11 +71,18 @@ def _cluster(text: str) -> tuple[str, int]:
     return name, int(count)
 
 
+def _version(text: str) -> tuple[str, str]:
+    name, equals, version = text.rpartition("=")
+    if not version or (equals and not name):
+        raise argparse.ArgumentTypeError(f"{text!r} is not VERSION or NAME=VERSION, as in 3.9.2")
+    return name, version
+
+
 async def run_up(args: argparse.Namespace) -> int:
     """Start the clusters; returns the exit code."""
     from engine.sandbox import Sandbox, find_leftovers  # noqa: PLC0415  (imports aiokafka: slow)
 
-    sandbox = Sandbox(args.dir, _specs(args.cluster))
+    sandbox = Sandbox(args.dir, _specs(args.cluster, args.kafka_version, Sandbox(args.dir)))
     for leftover in find_leftovers():
         if leftover.root != sandbox.root:
             _narrate("\n".join(_leftover_lines(leftover)))
@@ -203,6 +219,7 @@ def status_lines(status: SandboxStatus, leftovers: Iterable[SandboxStatus] = ())
                 (
                     cluster.name,
                     cluster.state,
+                    cluster.kafka_version,
                     " ".join(map(str, cluster.pids)) or "-",
                     cluster.bootstrap,
                 ),
@@ -214,8 +231,8 @@ def status_lines(status: SandboxStatus, leftovers: Iterable[SandboxStatus] = ())
             )
             for cluster in status.clusters
         ]
-        yield from table(("Cluster", "State", "Pids", "Bootstrap"), rows)
-        yield f"Kafka {status.clusters[0].kafka_version}, data in {status.root}"
+        yield from table(("Cluster", "State", "Kafka", "Pids", "Bootstrap"), rows)
+        yield f"Data in {status.root}"
     if status.left_behind:
         yield from _leftover_lines(status)
     for leftover in leftovers:
@@ -229,16 +246,35 @@ def _leftover_lines(leftover: SandboxStatus) -> Iterator[str]:
     yield from indented(f"{running}. Clean up with: ccr sandbox down --dir {leftover.root}")
 
 
-def _specs(clusters: list[tuple[str, int]] | None) -> dict[str, ClusterSpec] | None:
+def _specs(
+    clusters: list[tuple[str, int]] | None, versions: list[tuple[str, str]], there: Sandbox
+) -> dict[str, ClusterSpec] | None:
     from engine.sandbox import ClusterSpec  # noqa: PLC0415
 
-    if clusters is None:
+    if clusters is None and not versions:
         return None
+    if clusters is None:
+        known = [(cluster.name, len(cluster.brokers)) for cluster in there.status().clusters]
+        clusters = known or [("east", 1), ("west", 1)]
     names = [name for name, _ in clusters]
+    _require_once("--cluster", names)
+    _require_once("--kafka-version", [name or "every cluster" for name, _ in versions])
+    by_name = dict(versions)
+    unknown = sorted(set(by_name) - {"", *names})
+    if unknown:
+        raise ConfigError(
+            "read", "--kafka-version", f"{unknown[0]} is not one of the clusters {', '.join(names)}"
+        )
+    return {
+        name: ClusterSpec(brokers, kafka_version=by_name.get(name, by_name.get("", "")))
+        for name, brokers in clusters
+    }
+
+
+def _require_once(option: str, names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ConfigError("read", "--cluster", f"{twice[0]} is named twice")
-    return {name: ClusterSpec(brokers) for name, brokers in clusters}
+        raise ConfigError("read", option, f"{twice[0]} is named twice")
 
 
 async def _print_status(sandbox: Sandbox, leftovers: list[SandboxStatus], *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import SandboxError
+from engine.sandbox.jars import KAFKA_VERSION, kafka_versions
 from engine.sandbox.java import DEFAULT_JVM_OPTIONS, JavaKit
 from engine.sandbox.ports import HOST
 from engine.sandbox.processes import TOKEN_PROPERTY, ProcessIdentity, spawn
@@ -37,6 +38,8 @@ class ClusterSpec:
     properties: Mapping[str, str] = field(default_factory=dict)
     broker_properties: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     log_level: str = "INFO"
+    kafka_version: str = ""
+    """Empty: the one that the cluster has, KAFKA_VERSION for a new one."""
 
     def __post_init__(self) -> None:
         """Check what cannot be left to the broker."""
@@ -44,6 +47,11 @@ class ClusterSpec:
             raise SandboxError(
                 "plan", "a cluster", f"{self.brokers} brokers asked for", "Ask for 1 or more."
             )
+        if self.kafka_version and self.kafka_version not in kafka_versions():
+            raise SandboxError(
+                "plan", "a cluster", f"Kafka {self.kafka_version} is not one of the sandbox's",
+                f"Ask for one of: {', '.join(kafka_versions())}.",
+            )  # fmt: skip
 
     def to_state(self) -> dict[str, Any]:
         """Return the spec as JSON has it."""
@@ -71,6 +79,11 @@ def new_cluster_id() -> str:
 def bootstrap_servers(cluster: ClusterState) -> str:
     """Return the cluster's client addresses, comma separated."""
     return ",".join(f"{HOST}:{node.port}" for node in cluster.nodes)
+
+
+def kafka_version(cluster: ClusterState) -> str:
+    """Return the version that the cluster runs."""
+    return ClusterSpec.from_state(cluster.spec).kafka_version or KAFKA_VERSION
 
 
 def broker_properties(cluster: ClusterState, node: NodeState, data: Path) -> dict[str, str]:

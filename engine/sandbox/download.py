@@ -14,7 +14,7 @@ from jgo.constants import MAVEN_CENTRAL_URL
 from jgo.maven import Artifact, MavenContext, PythonResolver
 
 from engine.errors import SandboxError
-from engine.sandbox.jars import KAFKA_VERSION, Jar, is_whole
+from engine.sandbox.jars import Jar, is_whole
 from engine.sandbox.progress import Progress, ProgressCallback
 
 DOWNLOADS_AT_ONCE = 4
@@ -32,7 +32,7 @@ def download_all(
     Raises `SandboxError` (network, repository) and `OSError` (disk). Ends early, without an
     error, once `cancelled` is set.
     """
-    message = f"Downloading Kafka {KAFKA_VERSION} to {folder}"
+    message = f"Downloading Kafka to {folder}"
     report(Progress(message, 0, len(jars)))
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as staging:
         downloads = _Downloads(folder, Path(staging), cancelled)

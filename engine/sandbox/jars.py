@@ -1,6 +1,6 @@
 """Kafka's jars in the user's cache: exactly those of the lock file, checked by their SHA-256.
 
-The lock file (`jgo.lock.toml`, in jgo's own format) names every jar, so a start with a whole
+A version's lock file (`locks/`, in jgo's own format) names every jar, so a start with a whole
 cache needs neither the network nor jgo. What is missing or damaged is downloaded by jgo's
 resolver into a staging folder, checked, and only then moved to its place.
 """
@@ -23,7 +23,8 @@ from engine.errors import SandboxError
 from engine.sandbox.progress import Progress, ProgressCallback, silent
 
 KAFKA_VERSION = "4.2.0"
-LOCK_FILE = Path(__file__).with_name("jgo.lock.toml")
+"""The version of a cluster that asks for none; the only one with Connect and Kafka's tools."""
+LOCKS = Path(__file__).with_name("locks")
 CLASS_PATH_FILE = "class-path.args"
 
 _WHAT = "Kafka's jars"
@@ -49,9 +50,21 @@ class Jar:
         return f"{self.group}:{self.artifact}:{self.version}"
 
 
-def locked_jars(lock_file: Path = LOCK_FILE) -> tuple[Jar, ...]:
-    """Return the jars of a lock file, in class path order."""
-    entries = tomllib.loads(lock_file.read_text(encoding="utf-8"))["dependencies"]
+def lock_file(kafka_version: str) -> Path:
+    """Return the lock file of a version, which may not be there."""
+    return LOCKS / f"kafka-{kafka_version}.toml"
+
+
+def kafka_versions() -> tuple[str, ...]:
+    """Return the versions that have a lock file, oldest first."""
+    found = [path.stem.removeprefix("kafka-") for path in LOCKS.glob("kafka-*.toml")]
+    return tuple(sorted(found, key=lambda version: [int(part) for part in version.split(".")]))
+
+
+def locked_jars(kafka_version: str = KAFKA_VERSION) -> tuple[Jar, ...]:
+    """Return the jars of a version's lock file, in class path order."""
+    text = lock_file(kafka_version).read_text(encoding="utf-8")
+    entries = tomllib.loads(text)["dependencies"]
     return tuple(Jar(e["groupId"], e["artifactId"], e["version"], e["sha256"]) for e in entries)
 
 
@@ -60,15 +73,17 @@ def default_cache() -> Path:
     return Path(platformdirs.user_cache_dir("ccr"))
 
 
-def jars_folder(cache: Path | None = None) -> Path:
-    """Return the folder that holds the jars."""
-    return (cache or default_cache()) / "jars" / f"kafka-{KAFKA_VERSION}"
+def jars_folder(cache: Path | None = None, kafka_version: str = KAFKA_VERSION) -> Path:
+    """Return the folder that holds a version's jars."""
+    return (cache or default_cache()) / "jars" / f"kafka-{kafka_version}"
 
 
 async def ensure_jars(
-    cache: Path | None = None, progress: ProgressCallback = silent
+    cache: Path | None = None,
+    progress: ProgressCallback = silent,
+    kafka_version: str = KAFKA_VERSION,
 ) -> tuple[Path, ...]:
-    """Return the paths of all jars, whole; download what is missing or damaged.
+    """Return the paths of a version's jars, whole; download what is missing or damaged.
 
     Raises `SandboxError`: no network, extra not installed, disk full, folder not writable.
     `progress` is called on the event loop.
@@ -80,7 +95,10 @@ async def ensure_jars(
 
     cancelled = threading.Event()
     try:
-        return await asyncio.to_thread(_ensure, jars_folder(cache), report, cancelled)
+        folder = jars_folder(cache, kafka_version)
+        return await asyncio.to_thread(
+            _ensure, folder, locked_jars(kafka_version), report, cancelled
+        )
     finally:
         cancelled.set()
 
@@ -99,8 +117,9 @@ def is_whole(path: Path, jar: Jar) -> bool:
         return False
 
 
-def _ensure(folder: Path, report: ProgressCallback, cancelled: threading.Event) -> tuple[Path, ...]:
-    jars = locked_jars()
+def _ensure(
+    folder: Path, jars: Sequence[Jar], report: ProgressCallback, cancelled: threading.Event
+) -> tuple[Path, ...]:
     try:
         wanted = damaged_jars(folder, jars)
         if wanted:

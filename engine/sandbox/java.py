@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import SandboxError
-from engine.sandbox.jars import CLASS_PATH_FILE, ensure_jars
+from engine.sandbox.jars import CLASS_PATH_FILE, KAFKA_VERSION, ensure_jars
 from engine.sandbox.progress import Progress, ProgressCallback, silent
 
 OLDEST_JAVA = 17
@@ -41,14 +41,20 @@ class JavaKit:
 
     @classmethod
     async def resolve(
-        cls, progress: ProgressCallback = silent, *, cache: Path | None = None
+        cls,
+        progress: ProgressCallback = silent,
+        *,
+        cache: Path | None = None,
+        kafka_version: str = KAFKA_VERSION,
     ) -> JavaKit:
         """Find Java and the jars; download the jars when the cache does not have them.
+
+        Connect and Kafka's tools are among the jars of KAFKA_VERSION only.
 
         Raises `SandboxError`: no Java, no network, extra not installed, cache not writable.
         """
         java, version = await find_java(progress)
-        return cls(java, version, await ensure_jars(cache, progress))
+        return cls(java, version, await ensure_jars(cache, progress, kafka_version))
 
     @property
     def class_path_file(self) -> Path:

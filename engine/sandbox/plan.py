@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from engine.errors import SandboxError
-from engine.sandbox.broker import ClusterSpec, new_cluster_id
+from engine.sandbox.broker import ClusterSpec, kafka_version, new_cluster_id
+from engine.sandbox.jars import KAFKA_VERSION
 from engine.sandbox.ports import free_ports
 from engine.sandbox.processes import this_process
 from engine.sandbox.state import ClusterState, NodeState, SandboxState, StateFile, this_host
@@ -70,7 +72,21 @@ def plan_clusters(
                 f"Delete it first: ccr sandbox down --remove-data --dir {file.root}",
             )  # fmt: skip
         else:
-            known.spec = spec.to_state()
+            known.spec = _with_version_of(known, spec, name, file).to_state()
+
+
+def _with_version_of(
+    known: ClusterState, spec: ClusterSpec, name: str, file: StateFile
+) -> ClusterSpec:
+    """Return the spec with the cluster's own version; its data are bound to that."""
+    version = kafka_version(known)
+    if spec.kafka_version not in {"", version}:
+        raise SandboxError(
+            "start", f"{name} with Kafka {spec.kafka_version}",
+            f"in {file.root} it has Kafka {version}",
+            f"Delete it first: ccr sandbox down --remove-data --dir {file.root}",
+        )  # fmt: skip
+    return replace(spec, kafka_version=version)
 
 
 def _new_cluster(name: str, spec: ClusterSpec, state: SandboxState) -> ClusterState:
@@ -84,4 +100,5 @@ def _new_cluster(name: str, spec: ClusterSpec, state: SandboxState) -> ClusterSt
         NodeState(id=number + 1, port=ports[2 * number], controller_port=ports[2 * number + 1])
         for number in range(spec.brokers)
     ]
-    return ClusterState(new_cluster_id(), spec.to_state(), nodes)
+    version = spec.kafka_version or KAFKA_VERSION
+    return ClusterState(new_cluster_id(), replace(spec, kafka_version=version).to_state(), nodes)

@@ -12,8 +12,8 @@ from typing import Self
 
 from engine.errors import SandboxError
 from engine.sandbox import watchdog
-from engine.sandbox.broker import BrokerHome, ClusterSpec, bootstrap_servers
-from engine.sandbox.jars import default_cache
+from engine.sandbox.broker import BrokerHome, ClusterSpec, bootstrap_servers, kafka_version
+from engine.sandbox.jars import KAFKA_VERSION, default_cache
 from engine.sandbox.java import JavaKit
 from engine.sandbox.node import Node
 from engine.sandbox.plan import claim, plan_clusters, require_usable
@@ -56,7 +56,7 @@ class Sandbox:
         self._asked = None if clusters is None else dict(clusters)
         self._file = StateFile(self.root)
         self._state = self._file.load() or SandboxState()
-        self._java = java
+        self._kits = {} if java is None else {KAFKA_VERSION: java}
         self._watchdog: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> Self:
@@ -73,10 +73,8 @@ class Sandbox:
 
     @property
     def java(self) -> JavaKit:
-        """The Java runtime and jars in use, known once `up` began (or call `JavaKit.resolve`)."""
-        if self._java is None:
-            raise SandboxError("use", "Java", "the sandbox is not up yet", "Call up() first.")
-        return self._java
+        """The Java runtime and Kafka's tools, known once `up` began (or call `JavaKit.resolve`)."""
+        return self._kit(KAFKA_VERSION)
 
     @property
     def clusters(self) -> tuple[str, ...]:
@@ -110,7 +108,7 @@ class Sandbox:
 
         When that fails, what it started is stopped again.
         """
-        self._java = self._java or await JavaKit.resolve(progress)
+        await self._resolve_kits(progress)
         async with self._file.locked():
             self._state = self._file.load() or SandboxState()
             claim(self._state, self._file, ephemeral=self.ephemeral)
@@ -185,6 +183,21 @@ class Sandbox:
         await self._start(nodes, silent)
         await self._ready(nodes)
 
+    async def _resolve_kits(self, progress: ProgressCallback) -> None:
+        known = self._file.load() or SandboxState()
+        versions = {
+            KAFKA_VERSION,
+            *(spec.kafka_version or KAFKA_VERSION for spec in (self._asked or {}).values()),
+            *(kafka_version(cluster) for cluster in known.clusters.values()),
+        }
+        for version in versions - set(self._kits):
+            self._kits[version] = await JavaKit.resolve(progress, kafka_version=version)
+
+    def _kit(self, version: str) -> JavaKit:
+        if version not in self._kits:
+            raise SandboxError("use", "Java", "the sandbox is not up yet", "Call up() first.")
+        return self._kits[version]
+
     def _cluster(self, name: str) -> ClusterState:
         try:
             return self._state.clusters[name]
@@ -222,9 +235,10 @@ class Sandbox:
         await together(node.require_free_ports() for node in nodes)
         if nodes:
             progress(Progress(f"Starting {', '.join(str(node) for node in nodes)}"))
-        await together(node.prepare(self.java) for node in nodes)
-        for node in nodes:
-            node.start(self.java)
+        kits = [self._kit(kafka_version(node.cluster)) for node in nodes]
+        await together(node.prepare(kit) for node, kit in zip(nodes, kits, strict=True))
+        for node, kit in zip(nodes, kits, strict=True):
+            node.start(kit)
 
     async def _continue_frozen(self, progress: ProgressCallback) -> None:
         for node in self._nodes():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from engine.sandbox.broker import bootstrap_servers
+from engine.sandbox.broker import bootstrap_servers, kafka_version
 from engine.sandbox.health import probe
 from engine.sandbox.jars import KAFKA_VERSION
 from engine.sandbox.state import ClusterState, NodeState, SandboxState, StateFile
@@ -104,7 +104,7 @@ async def _probed(broker: BrokerStatus) -> BrokerStatus:
 
 def _cluster_status(name: str, cluster: ClusterState, folder: Path) -> ClusterStatus:
     brokers = tuple(_broker_status(node) for node in cluster.nodes)
-    return ClusterStatus(name, bootstrap_servers(cluster), brokers, folder)
+    return ClusterStatus(name, bootstrap_servers(cluster), brokers, folder, kafka_version(cluster))
 
 
 def _broker_status(node: NodeState) -> BrokerStatus:

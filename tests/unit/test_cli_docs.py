@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ccr_tui.cli import run, status, steer
+from ccr_tui.cli import run, sandbox, status, steer
+from ccr_tui.cli.sandbox import _sandbox_json
 from engine.api.snapshots import (
     ClusterSnapshot,
     CommandResult,
@@ -25,8 +26,10 @@ from engine.api.snapshots import (
     Reason,
     Trend,
 )
+from engine.sandbox.jars import kafka_versions
 from engine.service.codec import ErrorBody
 from engine.service.progress import progress_fields
+from tests.unit.test_sandbox_cli import STATUS
 from tests.unit.test_status import FLOW
 
 DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -89,3 +92,16 @@ def test_every_option_is_named() -> None:
         assert {option for option in options - {"-h", "--help"} if option not in text} == set()
     for verb in verbs.choices:
         assert f"ccr {verb}" in text
+
+
+def test_every_option_and_version_of_the_sandbox_is_named() -> None:
+    groups = argparse.ArgumentParser().add_subparsers()
+    sandbox.add_parser(groups)
+    verbs = groups.choices["sandbox"]._subparsers._group_actions[0].choices
+    assert {f"ccr sandbox {verb}" in DOCS.read_text() for verb in verbs} == {True}
+    options = {o for verb in verbs.values() for a in verb._actions for o in a.option_strings}
+    assert {"--kafka-version"} <= options
+    assert options - {"-h", "--help"} <= words()
+    assert set(kafka_versions()) <= words()
+    assert set(_sandbox_json(STATUS)) <= words()
+    assert {key for cluster in _sandbox_json(STATUS)["clusters"] for key in cluster} <= words()

@@ -7,9 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from ccr_tui.cli.sandbox import ProgressMeter, add_parser, run_up, status_json, status_lines
-from engine.errors import ConfigError
-from engine.sandbox import BrokerStatus, ClusterStatus, Progress, SandboxStatus
+from ccr_tui.cli.sandbox import (
+    ProgressMeter,
+    _specs,
+    add_parser,
+    run_up,
+    status_json,
+    status_lines,
+)
+from engine.errors import CcrError, ConfigError, SandboxError
+from engine.sandbox import (
+    BrokerStatus,
+    ClusterSpec,
+    ClusterStatus,
+    Progress,
+    Sandbox,
+    SandboxStatus,
+)
+from engine.sandbox.plan import plan_clusters
+from engine.sandbox.state import SandboxState, StateFile
 
 EAST = ClusterStatus(
     "east", "127.0.0.1:20001", (BrokerStatus(1, 20001, 4711, "running"),), Path("/s/clusters/east")
@@ -22,6 +38,7 @@ WEST = ClusterStatus(
         BrokerStatus(2, 20003, None, "stopped"),
     ),
     Path("/s/clusters/west"),
+    "3.9.2",
 )
 STATUS = SandboxStatus(Path("/s"), (EAST, WEST), owner_pid=None, left_behind=False)
 LEFTOVER = SandboxStatus(Path("/tmp/lost"), (EAST,), owner_pid=99, left_behind=True)
@@ -54,14 +71,62 @@ async def test_a_cluster_named_twice_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "planned"),
+    [
+        ((), None),
+        (("--cluster", "a", "--cluster", "b:2"), {"a": (1, ""), "b": (2, "")}),
+        (("--kafka-version", "3.9.2"), {"east": (1, "3.9.2"), "west": (1, "3.9.2")}),
+        (("--kafka-version", "east=3.3.2"), {"east": (1, "3.3.2"), "west": (1, "")}),
+        (
+            ("--kafka-version=3.9.2", "--kafka-version=b=3.3.2", "--cluster=a", "--cluster=b:3"),
+            {"a": (1, "3.9.2"), "b": (3, "3.3.2")},
+        ),
+    ],
+)
+def test_each_cluster_may_have_a_kafka_of_its_own(
+    arguments: tuple[str, ...], planned: dict[str, tuple[int, str]] | None, tmp_path: Path
+) -> None:
+    args = parse("up", *arguments)
+    specs = _specs(args.cluster, args.kafka_version, Sandbox(tmp_path))
+    found = specs and {name: (spec.brokers, spec.kafka_version) for name, spec in specs.items()}
+    assert found == planned
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (("--kafka-version", "other=3.9.2"), "other is not one of the clusters east, west"),
+        (("--kafka-version", "3.9.2", "--kafka-version", "3.3.2"), "every cluster is named twice"),
+        (("--kafka-version", "2.8.0"), "Ask for one of: 3.3.2, 3.9.2, 4.2.0"),
+    ],
+)
+async def test_a_kafka_version_that_cannot_be(
+    arguments: tuple[str, ...], cause: str, tmp_path: Path
+) -> None:
+    with pytest.raises(CcrError, match=cause):
+        await run_up(parse("up", *arguments, "--dir", str(tmp_path / "s")))
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_cluster_keeps_its_kafka_version(tmp_path: Path) -> None:
+    state, file = SandboxState(), StateFile(tmp_path)
+    plan_clusters(state, file, {"east": ClusterSpec(kafka_version="3.9.2")})
+    plan_clusters(state, file, {"east": ClusterSpec(heap="300m")})
+    spec = ClusterSpec.from_state(state.clusters["east"].spec)
+    assert (spec.kafka_version, spec.heap) == ("3.9.2", "300m")
+    with pytest.raises(SandboxError, match=r"it has Kafka 3\.9\.2.*--remove-data"):
+        plan_clusters(state, file, {"east": ClusterSpec(kafka_version="4.2.0")})
+
+
 def test_status_for_people() -> None:
     assert "\n".join(status_lines(STATUS, [LEFTOVER])) == (
-        "CLUSTER  STATE           PIDS  BOOTSTRAP\n"
-        "east     running         4711  127.0.0.1:20001\n"
-        "west     partly running  4712  127.0.0.1:20002,127.0.0.1:20003\n"
+        "CLUSTER  STATE           KAFKA  PIDS  BOOTSTRAP\n"
+        "east     running         4.2.0  4711  127.0.0.1:20001\n"
+        "west     partly running  3.9.2  4712  127.0.0.1:20002,127.0.0.1:20003\n"
         "    broker 1: not ready, no answer within 3 s\n"
         "    broker 2: stopped\n"
-        "Kafka 4.2.0, data in /s\n"
+        "Data in /s\n"
         "Left behind by process 99, which was killed: /tmp/lost\n"
         "    brokers still running: 4711. Clean up with: ccr sandbox down --dir /tmp/lost"
     )
@@ -81,7 +146,7 @@ def test_status_for_scripts() -> None:
         "bootstrap": "127.0.0.1:20002,127.0.0.1:20003",
         "pids": [4712],
         "data": "/s/clusters/west",
-        "kafka_version": "4.2.0",
+        "kafka_version": "3.9.2",
         "brokers": [
             {
                 "id": 1,

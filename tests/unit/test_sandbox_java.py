@@ -10,7 +10,13 @@ import pytest
 
 from engine.errors import SandboxError
 from engine.sandbox import JavaKit, Progress
-from engine.sandbox.jars import KAFKA_VERSION, ensure_jars, jars_folder, locked_jars
+from engine.sandbox.jars import (
+    KAFKA_VERSION,
+    ensure_jars,
+    jars_folder,
+    kafka_versions,
+    locked_jars,
+)
 from engine.sandbox.java import find_java
 
 
@@ -103,19 +109,15 @@ async def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     )
 
 
-def test_the_lock_file_names_each_jar_once_and_the_parts_we_run() -> None:
-    jars = locked_jars()
+@pytest.mark.parametrize("version", kafka_versions())
+def test_a_lock_file_names_each_jar_once_and_the_parts_we_run(version: str) -> None:
+    jars = locked_jars(version)
     assert len({jar.file_name for jar in jars}) == len(jars)
     assert all(len(jar.sha256) == 64 for jar in jars)
     kafka = {jar.artifact: jar.version for jar in jars if jar.group == "org.apache.kafka"}
-    assert set(kafka.values()) == {KAFKA_VERSION}
-    assert {
-        "kafka_2.13",
-        "kafka-tools",
-        "connect-runtime",
-        "connect-mirror",
-        "connect-file",
-    } <= set(kafka)
+    assert set(kafka.values()) == {version}
+    tools = {"kafka-tools", "connect-runtime", "connect-mirror", "connect-file"}
+    assert {"kafka_2.13", *(tools if version == KAFKA_VERSION else ())} <= set(kafka)
     versions = {jar.artifact: jar.version for jar in jars}
     assert versions["log4j-slf4j-impl"] == versions["log4j-core"]
 
