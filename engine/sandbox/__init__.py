@@ -10,6 +10,7 @@ from engine.sandbox.java import JavaKit
 from engine.sandbox.leftovers import clean_up, find_leftovers
 from engine.sandbox.progress import Progress, ProgressCallback
 from engine.sandbox.sandbox import Sandbox, sandbox_home
+from engine.sandbox.security import Listener, Security
 from engine.sandbox.status import BrokerStatus, ClusterStatus, SandboxStatus
 
 __all__ = [
@@ -17,10 +18,12 @@ __all__ = [
     "ClusterSpec",
     "ClusterStatus",
     "JavaKit",
+    "Listener",
     "Progress",
     "ProgressCallback",
     "Sandbox",
     "SandboxStatus",
+    "Security",
     "clean_up",
     "find_leftovers",
     "sandbox_home",

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import SandboxError
+from engine.sandbox.certificates import write_private
 from engine.sandbox.jars import KAFKA_VERSION, kafka_versions
 from engine.sandbox.java import DEFAULT_JVM_OPTIONS, JavaKit
 from engine.sandbox.ports import HOST
 from engine.sandbox.processes import TOKEN_PROPERTY, ProcessIdentity, spawn
+from engine.sandbox.security import Listener, Security
 from engine.sandbox.state import ClusterState, NodeState
 
 MOST_CONTROLLERS = 3
@@ -40,6 +42,8 @@ class ClusterSpec:
     log_level: str = "INFO"
     kafka_version: str = ""
     """Empty: the one that the cluster has, KAFKA_VERSION for a new one."""
+    security: Security | None = None
+    """What it asks of clients; None: nothing, and there is the PLAINTEXT listener only."""
 
     def __post_init__(self) -> None:
         """Check what cannot be left to the broker."""
@@ -66,6 +70,8 @@ class ClusterSpec:
         fields = dict(state)
         fields["jvm_options"] = tuple(fields["jvm_options"])
         fields["broker_properties"] = {int(n): p for n, p in fields["broker_properties"].items()}
+        if fields.get("security"):
+            fields["security"] = Security.from_state(fields["security"])
         return cls(**fields)
 
 
@@ -76,9 +82,9 @@ def new_cluster_id() -> str:
     return cluster_id.rstrip("=")
 
 
-def bootstrap_servers(cluster: ClusterState) -> str:
-    """Return the cluster's client addresses, comma separated."""
-    return ",".join(f"{HOST}:{node.port}" for node in cluster.nodes)
+def bootstrap_servers(cluster: ClusterState, listener: Listener = Listener.PLAINTEXT) -> str:
+    """Return the cluster's client addresses on one of its listeners, comma separated."""
+    return ",".join(f"{HOST}:{node.client_port(listener)}" for node in cluster.nodes)
 
 
 def kafka_version(cluster: ClusterState) -> str:
@@ -92,8 +98,9 @@ def broker_properties(cluster: ClusterState, node: NodeState, data: Path) -> dic
     controllers = cluster.nodes[: MOST_CONTROLLERS if spec.brokers >= MOST_CONTROLLERS else 1]
     is_controller = node in controllers
     voters = ",".join(f"{voter.id}@{HOST}:{voter.controller_port}" for voter in controllers)
-    client_listener = f"PLAINTEXT://{HOST}:{node.port}"
-    listeners = [client_listener]
+    for_clients = [Listener.PLAINTEXT, *(spec.security.listeners if spec.security else ())]
+    client_listeners = [f"{name}://{HOST}:{node.client_port(name)}" for name in for_clients]
+    listeners = list(client_listeners)
     if is_controller:
         listeners.append(f"CONTROLLER://{HOST}:{node.controller_port}")
     replicas = str(min(3, spec.brokers))
@@ -103,8 +110,11 @@ def broker_properties(cluster: ClusterState, node: NodeState, data: Path) -> dic
         "controller.quorum.voters": voters,
         "controller.listener.names": "CONTROLLER",
         "listeners": ",".join(listeners),
-        "advertised.listeners": client_listener,
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "advertised.listeners": ",".join(client_listeners),
+        "listener.security.protocol.map": ",".join(
+            [*(f"{name}:{name.protocol}" for name in for_clients), "CONTROLLER:PLAINTEXT"]
+        ),
+        "inter.broker.listener.name": Listener.PLAINTEXT,
         "log.dirs": str(data),
         # The internal topics: small, and as many copies as the cluster can hold.
         "offsets.topic.replication.factor": replicas,
@@ -128,6 +138,8 @@ def broker_properties(cluster: ClusterState, node: NodeState, data: Path) -> dic
         # Topics are created by whoever means to, never by a client's typing error.
         "auto.create.topics.enable": "false",
     }  # fmt: skip
+    if spec.security is not None:
+        settings |= spec.security.settings(node.listener_ports, data.parent)
     return {**settings, **spec.properties, **spec.broker_properties.get(node.id, {})}
 
 
@@ -168,13 +180,16 @@ class BrokerHome:
         lines = (
             f"{name}={value.replace(chr(92), chr(92) * 2)}" for name, value in settings.items()
         )
-        self.properties_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_private(self.properties_file, "\n".join(lines) + "\n")  # it may have passwords
 
-    async def format(self, kit: JavaKit, cluster_id: str, token: str) -> None:
+    async def format(
+        self, kit: JavaKit, cluster_id: str, token: str, security: Security | None
+    ) -> None:
         """Make the data folder ready with Kafka's own tool."""
+        users = security.format_arguments() if security else []
         result = await kit.run(
             "kafka.tools.StorageTool",
-            ["format", "--cluster-id", cluster_id, "--config", str(self.properties_file)],
+            ["format", "--cluster-id", cluster_id, "--config", str(self.properties_file), *users],
             system_properties={TOKEN_PROPERTY: token},
         )
         if result.returncode != 0:
@@ -189,7 +204,10 @@ class BrokerHome:
             [str(self.properties_file)],
             heap=spec.heap,
             jvm_options=spec.jvm_options,
-            system_properties={TOKEN_PROPERTY: token},
+            system_properties={
+                TOKEN_PROPERTY: token,
+                **(spec.security.system_properties() if spec.security else {}),
+            },
             log_level=spec.log_level,
             log_file=self.log_file,
         )

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.errors import SandboxError
 from engine.sandbox.broker import BrokerHome, ClusterSpec, broker_properties
@@ -30,6 +31,7 @@ class Node:
     cluster: ClusterState
     state: NodeState
     home: BrokerHome
+    authority_folder: Path
     save: Callable[[], None]
 
     def __str__(self) -> str:
@@ -67,10 +69,13 @@ class Node:
 
     async def prepare(self, kit: JavaKit) -> None:
         """Write the settings, and format the data folder if it never was."""
+        security = ClusterSpec.from_state(self.cluster.spec).security
+        if security is not None:
+            security.prepare(self.home.folder, self.authority_folder)
         self.home.write_properties(broker_properties(self.cluster, self.state, self.home.data))
         if not self.home.is_formatted:
             token = self._new_token()
-            await self.home.format(kit, self.cluster.cluster_id, token)
+            await self.home.format(kit, self.cluster.cluster_id, token, security)
 
     def start(self, kit: JavaKit) -> None:
         """Start the process; the broker is not ready yet."""

@@ -72,21 +72,28 @@ def plan_clusters(
                 f"Delete it first: ccr sandbox down --remove-data --dir {file.root}",
             )  # fmt: skip
         else:
-            known.spec = _with_version_of(known, spec, name, file).to_state()
+            known.spec = _with_what_stays(known, spec, name, file).to_state()
 
 
-def _with_version_of(
+def _with_what_stays(
     known: ClusterState, spec: ClusterSpec, name: str, file: StateFile
 ) -> ClusterSpec:
-    """Return the spec with the cluster's own version; its data are bound to that."""
+    """Return the spec with the cluster's own version and security; its data are bound to both."""
     version = kafka_version(known)
+    security = ClusterSpec.from_state(known.spec).security
+    if spec.security not in (None, security):
+        raise SandboxError(
+            "start", f"{name} with other listeners or users",
+            f"in {file.root} it was made with those that it has",
+            f"Delete it first: ccr sandbox down --remove-data --dir {file.root}",
+        )  # fmt: skip
     if spec.kafka_version not in {"", version}:
         raise SandboxError(
             "start", f"{name} with Kafka {spec.kafka_version}",
             f"in {file.root} it has Kafka {version}",
             f"Delete it first: ccr sandbox down --remove-data --dir {file.root}",
         )  # fmt: skip
-    return replace(spec, kafka_version=version)
+    return replace(spec, kafka_version=version, security=security)
 
 
 def _new_cluster(name: str, spec: ClusterSpec, state: SandboxState) -> ClusterState:
@@ -95,10 +102,13 @@ def _new_cluster(name: str, spec: ClusterSpec, state: SandboxState) -> ClusterSt
             "name", f"a cluster {name!r}", "it is not 1 to 64 letters, digits, - and _",
             "Choose another name.",
         )  # fmt: skip
-    ports = free_ports(2 * spec.brokers, [p for n in state.nodes() for p in n.ports])
-    nodes = [
-        NodeState(id=number + 1, port=ports[2 * number], controller_port=ports[2 * number + 1])
-        for number in range(spec.brokers)
-    ]
+    listeners = spec.security.listeners if spec.security else ()
+    each = 2 + len(listeners)
+    ports = free_ports(each * spec.brokers, [p for n in state.nodes() for p in n.ports])
+    nodes = []
+    for number in range(spec.brokers):
+        port, controller_port, *others = ports[each * number : each * (number + 1)]
+        named = {str(name): other for name, other in zip(listeners, others, strict=True)}
+        nodes.append(NodeState(number + 1, port, controller_port, listener_ports=named))
     version = spec.kafka_version or KAFKA_VERSION
     return ClusterState(new_cluster_id(), replace(spec, kafka_version=version).to_state(), nodes)

@@ -13,11 +13,13 @@ from typing import Self
 from engine.errors import SandboxError
 from engine.sandbox import watchdog
 from engine.sandbox.broker import BrokerHome, ClusterSpec, bootstrap_servers, kafka_version
+from engine.sandbox.certificates import CertificateAuthority
 from engine.sandbox.jars import KAFKA_VERSION, default_cache
 from engine.sandbox.java import JavaKit
 from engine.sandbox.node import Node
 from engine.sandbox.plan import claim, plan_clusters, require_usable
 from engine.sandbox.progress import Progress, ProgressCallback, silent
+from engine.sandbox.security import TLS_FILE, Listener
 from engine.sandbox.state import ClusterState, SandboxState, StateFile
 from engine.sandbox.status import SandboxStatus, probed_status, sandbox_status
 from engine.sandbox.together import each, together
@@ -87,9 +89,18 @@ class Sandbox:
         self._file.scratch.mkdir(parents=True, exist_ok=True)
         return self._file.scratch
 
-    def bootstrap(self, cluster: str) -> str:
-        """Return the cluster's bootstrap servers, `127.0.0.1:PORT[,…]`."""
-        return bootstrap_servers(self._cluster(cluster))
+    @property
+    def authority(self) -> CertificateAuthority:
+        """The certificate authority of the clusters that have TLS."""
+        return CertificateAuthority.open(self._file.security)
+
+    def broker_certificate(self, cluster: str, broker: int = 1) -> Path:
+        """Return the file with the key and certificate that a broker with TLS shows."""
+        return self._node(cluster, broker).home.folder / TLS_FILE
+
+    def bootstrap(self, cluster: str, listener: Listener = Listener.PLAINTEXT) -> str:
+        """Return the cluster's bootstrap servers on a listener, `127.0.0.1:PORT[,…]`."""
+        return bootstrap_servers(self._cluster(cluster), listener)
 
     def status(self) -> SandboxStatus:
         """Return which processes run, as the operating system tells it."""
@@ -212,6 +223,7 @@ class Sandbox:
                 cluster=cluster,
                 state=state,
                 home=BrokerHome(self._file.node_folder(name, state.id)),
+                authority_folder=self._file.security,
                 save=lambda: self._file.save(self._state),
             )
             for name, cluster in self._state.clusters.items()

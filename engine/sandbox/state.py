@@ -34,11 +34,21 @@ class NodeState:
     controller_port: int
     token: str | None = None
     process: ProcessIdentity | None = None
+    listener_ports: dict[str, int] = field(default_factory=dict)
 
     @property
-    def ports(self) -> tuple[int, int]:
-        """Its port for clients and its port for the other controllers."""
-        return self.port, self.controller_port
+    def ports(self) -> tuple[int, ...]:
+        """Its ports for clients and its port for the other controllers."""
+        return self.port, self.controller_port, *self.listener_ports.values()
+
+    def client_port(self, listener: str) -> int:
+        """Return the port of a listener; PLAINTEXT's is there always. Raises `SandboxError`."""
+        if listener == "PLAINTEXT":
+            return self.port
+        if listener not in self.listener_ports:
+            known = ", ".join(["PLAINTEXT", *self.listener_ports])
+            raise SandboxError("find", f"the listener {listener}", f"the broker has {known}")
+        return self.listener_ports[listener]
 
     def find_process(self) -> ProcessIdentity | None:
         """Return the broker's process if it runs."""
@@ -91,6 +101,7 @@ class StateFile:
         self.path = root / "state.json"
         self.clusters = root / "clusters"
         self.scratch = root / "scratch"
+        self.security = root / "security"
         self._lock = root / "state.lock"
 
     def cluster_folder(self, cluster: str) -> Path:
@@ -123,6 +134,7 @@ class StateFile:
         temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            temporary.touch(mode=0o600)  # users' passwords are in it
             temporary.write_text(text + "\n", encoding="utf-8")
             temporary.replace(self.path)
         except OSError as error:
@@ -130,7 +142,7 @@ class StateFile:
 
     def remove_all(self, state: SandboxState) -> None:
         """Delete what the sandbox made, and nothing else that may be in the folder."""
-        for folder in (self.scratch, *map(self.cluster_folder, state.clusters)):
+        for folder in (self.scratch, self.security, *map(self.cluster_folder, state.clusters)):
             shutil.rmtree(folder, ignore_errors=True)
         for path in (self.path, self._lock):
             path.unlink(missing_ok=True)
@@ -194,6 +206,7 @@ def _parse_node(data: dict[str, Any]) -> NodeState:
         data["controller_port"],
         data["token"],
         _parse_process(data["process"]),
+        data.get("listener_ports", {}),
     )
 
 
