@@ -11,6 +11,7 @@ from typing import Any
 from engine.config.model import Config, SecurityProtocol, login_mismatch, trust_mismatch
 from engine.config.nearest import did_you_mean, listed
 from engine.config.problems import KeyPath
+from engine.config.secrets import SecretRef
 
 
 def clusters_of_flows(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
@@ -82,7 +83,7 @@ def _way(config: Config, start: str, end: str) -> list[str]:
 def plaintext_secrets(config: Config) -> Iterator[KeyPath]:
     """Yield where the file holds a secret itself."""
     for name, cluster in config.clusters.items():
-        if cluster.sasl is not None and cluster.sasl.password.kind == "plain":
-            yield ("clusters", name, "sasl", "password")
-        if cluster.tls.key_password is not None and cluster.tls.key_password.kind == "plain":
-            yield ("clusters", name, "tls", "key_password")
+        for section in ("sasl", "tls"):
+            for key, value in getattr(cluster, section) or ():
+                if isinstance(value, SecretRef) and value.kind == "plain":
+                    yield ("clusters", name, section, key)

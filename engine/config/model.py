@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +21,7 @@ from pydantic import (
     StrictInt,
     Tag,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 
@@ -45,6 +47,7 @@ class SaslMechanism(StrEnum):
     PLAIN = "PLAIN"
     SCRAM_SHA_256 = "SCRAM-SHA-256"
     SCRAM_SHA_512 = "SCRAM-SHA-512"
+    OAUTHBEARER = "OAUTHBEARER"
 
 
 class Environment(StrEnum):
@@ -55,41 +58,135 @@ class Environment(StrEnum):
     DEVELOPMENT = "development"
 
 
+def _http_url(url: str | None) -> str | None:
+    if url is not None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(
+                "must be an http or https URL, e.g. https://login.example/oauth2/token"
+            )
+    return url
+
+
+def _extension(name: str) -> str:
+    if not (name.isascii() and name.isalpha()) or name == "auth":
+        raise ValueError("must be letters only, and not auth, which is the token (RFC 7628)")
+    return name
+
+
+_Extension = Annotated[
+    str,
+    AfterValidator(_extension),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]+$"}),
+]
+
+
 class SaslConfig(Model):
     """SASL login."""
 
     noun: ClassVar[str] = "a sasl section"
 
     mechanism: SaslMechanism
-    """PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
-    username: Text
-    """Name to log in with."""
-    password: SecretRef
-    """Where the password is: keyring:SERVICE/USER, env:NAME or file:PATH."""
+    """PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER."""
+    username: Annotated[Text | None, Field(validate_default=True)] = None
+    """Name to log in with; not for OAUTHBEARER."""
+    password: Annotated[SecretRef | None, Field(validate_default=True)] = None
+    """Where the password is: keyring:SERVICE/USER, env:NAME or file:PATH; not for OAUTHBEARER."""
+    token_endpoint: Annotated[
+        str | None, AfterValidator(_http_url), Field(validate_default=True)
+    ] = None
+    """URL that hands out tokens for client credentials; for OAUTHBEARER only, as what follows."""
+    client_id: Annotated[Text | None, Field(validate_default=True)] = None
+    """Who asks for the token."""
+    client_secret: Annotated[SecretRef | None, Field(validate_default=True)] = None
+    """Where its secret is: keyring:SERVICE/USER, env:NAME or file:PATH."""
+    scope: Text | None = None
+    """Scope to ask for; the endpoint's default when left out."""
+    extensions: dict[_Extension, Text] = {}  # noqa: RUF012  (pydantic copies it)
+    """SASL extensions to send with the token (KIP-342), e.g. logicalCluster: lkc-1."""
+    token_ca: FilePath | None = None
+    """CA bundle (PEM) for an https token_endpoint; the system's when left out."""
+
+    @field_validator(
+        "username", "password", "token_endpoint", "client_id", "client_secret",
+        "scope", "extensions", "token_ca",
+    )  # fmt: skip
+    @classmethod
+    def _as_mechanism(cls, value: Any, info: ValidationInfo) -> Any:
+        mechanism = info.data.get("mechanism")
+        mismatch = None
+        if mechanism is not None and info.field_name is not None:
+            mismatch = login_key_mismatch(mechanism, info.field_name, given=bool(value))
+        if mismatch:
+            raise ValueError(mismatch)
+        return value
+
+
+_PASSWORD_KEYS = frozenset({"username", "password"})
+_TOKEN_KEYS = frozenset({"token_endpoint", "client_id", "client_secret"})
+
+
+def login_key_mismatch(mechanism: str, key: str, *, given: bool) -> str | None:
+    """Say what is wrong when a key of a sasl section is, or is not, given with a mechanism."""
+    by_token = mechanism == SaslMechanism.OAUTHBEARER
+    if given and by_token == (key in _PASSWORD_KEYS):
+        return f"is of no use with mechanism {mechanism}"
+    if not given and key in (_TOKEN_KEYS if by_token else _PASSWORD_KEYS):
+        return f"is missing: mechanism {mechanism} needs it"
+    return None
 
 
 class TlsConfig(Model):
-    """TLS trust and client certificate, PEM files; relative paths start at this file's folder."""
+    """TLS trust and client certificate: PEM files, or Java's stores (JKS, PKCS12).
+
+    Relative paths start at this file's folder.
+    """
 
     noun: ClassVar[str] = "a tls section"
 
     ca: FilePath | None = None
-    """CA bundle; the system's when left out."""
+    """CA bundle, PEM; the system's when neither this nor truststore is given."""
+    truststore: FilePath | None = None
+    """CA certificates in a Java store, JKS or PKCS12, whatever its name; instead of ca."""
+    truststore_password: SecretRef | None = None
+    """Where the truststore's password is; a JKS store without it is not checked for integrity."""
     certificate: FilePath | None = None
-    """Client certificate chain, for brokers that ask for one."""
+    """Client certificate chain, PEM, for brokers that ask for one."""
     key: FilePath | None = None
-    """Client key; when left out it is looked for in the certificate's file."""
+    """Client key, PEM; when left out it is looked for in the certificate's file."""
+    keystore: FilePath | None = None
+    """Client certificate and key in a Java store, JKS or PKCS12; instead of certificate."""
+    keystore_password: SecretRef | None = None
+    """Where the keystore's password is."""
     key_password: SecretRef | None = None
-    """Where the key's password is: keyring:SERVICE/USER, env:NAME or file:PATH."""
+    """Where the key's own password is; a keystore's is the keystore's when left out."""
     verify_hostname: StrictBool = True
     """Check the broker's name against its certificate."""
 
-    @field_validator("key", "key_password")
+    @field_validator("truststore", "keystore")
     @classmethod
-    def _certificate_given(cls, value: Any, info: ValidationInfo) -> Any:
-        if value is not None and info.data.get("certificate", "") is None:
-            raise ValueError("is of no use without a certificate")
+    def _one_of_two(cls, value: Any, info: ValidationInfo) -> Any:
+        other = "ca" if info.field_name == "truststore" else "certificate"
+        if value is not None and info.data.get(other) is not None:
+            raise ValueError(f"is there beside {other}; give one of the two")
         return value
+
+    @field_validator("key", "truststore_password", "keystore_password", "key_password")
+    @classmethod
+    def _of_something(cls, value: Any, info: ValidationInfo) -> Any:
+        owners = _OWNERS[info.field_name or ""]
+        # A key that is not there was given with a problem of its own, which is told already.
+        if value is not None and all(info.data.get(owner, "") is None for owner in owners):
+            raise ValueError(f"is of no use without a {' or '.join(owners)}")
+        return value
+
+
+_OWNERS = {
+    "key": ("certificate",),
+    "truststore_password": ("truststore",),
+    "keystore_password": ("keystore",),
+    "key_password": ("certificate", "keystore"),
+}
 
 
 def _host_and_port(server: str) -> str:

@@ -84,7 +84,7 @@ def sentence(error: ErrorDetails, value: object) -> str:
         return _unknown_key(path_of(error))
     if kind == "missing":
         return _missing(path_of(error))
-    if value is None and not is_about_key(error):
+    if value is None and not is_about_key(error) and not _tells_of_absence(error):
         return "has no value; give it one, or leave the key out"
     teller = _TELLERS.get(kind)
     return teller(error, value) if teller else _simply(error)
@@ -120,6 +120,11 @@ def _text(error: ErrorDetails, value: object) -> str:
 
 def _own(error: ErrorDetails, value: object) -> str:
     return str(error.get("ctx", {}).get("error", error["msg"]))
+
+
+def _tells_of_absence(error: ErrorDetails) -> bool:
+    """Whether a key that may be left out by itself is needed for what another one says."""
+    return error["type"] == "value_error" and _own(error, None).startswith("is missing")
 
 
 def _simply(error: ErrorDetails) -> str:

@@ -65,7 +65,10 @@ def test_a_password_in_the_wrong_place_is_not_repeated(
         told = repr(load(path))
     except ConfigError as error:
         told = f"{error}{error!r}"
-    assert SECRET not in told.replace(f"username='{SECRET}'", "").replace(f"/{SECRET}'", "")
+    # What is no secret by its nature may be shown, and so may paths.
+    for shown in ("username='{}'", "client_id='{}'", "scope='{}'", "{{'logicalCluster': '{}'}}"):
+        told = told.replace(shown.format(SECRET), "")
+    assert SECRET not in told.replace(f"/{SECRET}'", "")
 
 
 def test_all_problems_come_in_the_files_order() -> None:
