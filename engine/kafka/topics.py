@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from aiokafka.protocol.admin import (
     CreatePartitionsRequest,
@@ -20,6 +21,10 @@ TIMEOUT_MS = 20_000
 _TOPIC_RESOURCE = 2  # ConfigResource.Type.TOPIC
 _SET_ON_TOPIC = 1  # ConfigSource.DYNAMIC_TOPIC_CONFIG
 _BATCH = 500  # topics in one request
+CONTROLLER_RECORDS = 5_000
+"""In one request; a KRaft controller refuses more than 10,000 (POLICY_VIOLATION)."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,17 @@ class TopicConfig:
 
 async def create_topics(cluster: Cluster, topics: Iterable[NewTopic]) -> dict[str, KafkaError]:
     """Create topics; return what was refused, by name. A topic that exists already is no error."""
-    wanted: list[tuple[object, ...]] = [
+    refused: dict[str, KafkaError] = {}
+    for share in shares(topics, lambda topic: 1 + topic.partitions + len(topic.configs)):
+        refused |= await _create(cluster, share)
+    return refused
+
+
+async def _create(cluster: Cluster, topics: list[NewTopic]) -> dict[str, KafkaError]:
+    wanted = [
         (topic.name, topic.partitions, topic.replication_factor, [], list(topic.configs.items()))
         for topic in topics
     ]
-    if not wanted:
-        return {}
     controller = (await cluster.metadata([])).controller
     response = await cluster.request(
         CreateTopicsRequest(wanted, TIMEOUT_MS, validate_only=False), controller
@@ -66,8 +76,13 @@ async def create_topics(cluster: Cluster, topics: Iterable[NewTopic]) -> dict[st
 
 async def grow_topics(cluster: Cluster, counts: Mapping[str, int]) -> dict[str, KafkaError]:
     """Raise topics' partition counts to `counts`; return what was refused, by name."""
-    if not counts:
-        return {}
+    refused: dict[str, KafkaError] = {}
+    for share in shares(counts.items(), lambda item: item[1]):
+        refused |= await _grow(cluster, dict(share))
+    return refused
+
+
+async def _grow(cluster: Cluster, counts: Mapping[str, int]) -> dict[str, KafkaError]:
     controller = (await cluster.metadata([])).controller
     wanted = [(name, (count, None)) for name, count in counts.items()]
     response = await cluster.request(CreatePartitionsRequest(wanted, TIMEOUT_MS, False), controller)
@@ -97,6 +112,24 @@ async def topic_configs(cluster: Cluster, topics: Iterable[str]) -> dict[str, To
                     frozenset(entry[0] for entry in entries if entry[3] == _SET_ON_TOPIC),
                 )
     return found
+
+
+def shares(wanted: Iterable[_T], records: Callable[[_T], int]) -> Iterator[list[_T]]:
+    """Divide what is wanted so that a controller takes each share at once, in the same order.
+
+    `records` says how many metadata records it takes to write one; one that takes more than
+    CONTROLLER_RECORDS by itself is a share of its own, for the controller to judge.
+    """
+    share: list[_T] = []
+    used = 0
+    for one in wanted:
+        if share and used + records(one) > CONTROLLER_RECORDS:
+            yield share
+            share, used = [], 0
+        share.append(one)
+        used += records(one)
+    if share:
+        yield share
 
 
 def _words(error: int, message: str | None) -> str:
