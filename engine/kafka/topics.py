@@ -54,7 +54,7 @@ async def create_topics(cluster: Cluster, topics: Iterable[NewTopic]) -> dict[st
 
 
 async def _create(cluster: Cluster, topics: list[NewTopic]) -> dict[str, KafkaError]:
-    wanted = [
+    wanted: list[tuple[object, ...]] = [
         (topic.name, topic.partitions, topic.replication_factor, [], list(topic.configs.items()))
         for topic in topics
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,5 +16,5 @@ def test_shares_hold_everything_in_order_and_no_more_than_is_taken(sizes: list[i
     assert [size for share in found for size in share] == sizes
     assert all(found)
     assert all(sum(share) <= CONTROLLER_RECORDS for share in found if len(share) > 1)
-    for share, following in zip(found, found[1:], strict=False):
+    for share, following in itertools.pairwise(found):
         assert sum(share) + following[0] > CONTROLLER_RECORDS, "no more requests than needed"
