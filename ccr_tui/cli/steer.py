@@ -30,6 +30,12 @@ def add_parser(subparsers: Subparsers) -> None:
     retry = _verb(subparsers, "retry", run_retry, "start stopped partitions again")
     retry.add_argument("--topic", metavar="T", help="only this source topic (its name, no regex)")
     retry.add_argument("--partition", metavar="N", type=int, help="only this partition of --topic")
+    retry.add_argument(
+        "--accept",
+        action="store_true",
+        help="go on, once, over what they stopped for: skip a gap, start over with a topic created "
+        "anew, put a record that cannot be mirrored into quarantine (the reason says which)",
+    )
     limit = _verb(subparsers, "limit", run_limit, "limit the rate until the engine ends")
     limit.add_argument(
         "rate", metavar="RATE", type=_rate, help="bytes a second, e.g. 50MiB; none lifts the limit"
@@ -83,7 +89,10 @@ async def run_retry(args: argparse.Namespace) -> int:
         raise ConfigError(
             "reading the option", "--partition", "it needs a topic", "Add --topic NAME"
         )
-    return await _command(args, lambda flows: flows.retry(args.flow, args.topic, args.partition))
+    return await _command(
+        args,
+        lambda flows: flows.retry(args.flow, args.topic, args.partition, accept=args.accept),
+    )
 
 
 async def run_limit(args: argparse.Namespace) -> int:

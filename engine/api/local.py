@@ -43,11 +43,16 @@ class LocalFlowsApi:
         return CommandResult(changed, f"{flow} goes on" if changed else "already_running")
 
     async def retry(
-        self, flow: str, topic: str | None = None, partition: int | None = None
+        self,
+        flow: str,
+        topic: str | None = None,
+        partition: int | None = None,
+        *,
+        accept: bool = False,
     ) -> CommandResult:
         """Start stopped partitions again."""
         self._may_change("retrying flow", flow)
-        count = self._engine.flow(flow).retry(topic, partition)
+        count = self._engine.flow(flow).retry(topic, partition, accept=accept)
         return CommandResult(
             count > 0, f"{count} partitions start again" if count else "already_running"
         )

@@ -29,9 +29,18 @@ class FlowsApi(Protocol):
         ...
 
     async def retry(
-        self, flow: str, topic: str | None = None, partition: int | None = None
+        self,
+        flow: str,
+        topic: str | None = None,
+        partition: int | None = None,
+        *,
+        accept: bool = False,
     ) -> CommandResult:
-        """Start stopped partitions again: all of the flow, of one topic, or one alone."""
+        """Start stopped partitions again: all of the flow, of one topic, or one alone.
+
+        `accept` lets them go on, once, over what their policy stops for: a gap, a topic created
+        anew, a record that cannot be mirrored.
+        """
         ...
 
     async def limit(self, flow: str, bytes_per_second: int | None) -> CommandResult:

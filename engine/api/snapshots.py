@@ -70,6 +70,16 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class SkippedRange:
+    """Source offsets `first` to `end` - 1, which were left out for good, and why."""
+
+    first: int
+    end: int
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PartitionSnapshot:
     """One source partition and its mirror."""
 
@@ -89,6 +99,10 @@ class PartitionSnapshot:
     trend: Trend
     observed_at: float  # when source_end was last seen
     version: int = 0  # grows with every change; ask for partitions(since=version)
+    skipped: tuple[SkippedRange, ...] = ()  # the newest of them
+    skipped_records: int = 0  # source offsets left out, in all
+    quarantined_records: int = 0
+    foreign_records: int = 0  # in the mirror, between ours: somebody else writes there
 
 
 @dataclass(frozen=True, slots=True)

@@ -349,6 +349,27 @@ Start = Annotated[
 ]
 
 
+class OnGap(StrEnum):
+    """What to do when the source has lost records before they were mirrored."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+class OnRecreate(StrEnum):
+    """What to do when a source topic was deleted and created anew."""
+
+    STOP = "stop"
+    RESTART = "restart"
+
+
+class OnPoison(StrEnum):
+    """What to do with what cannot be mirrored."""
+
+    STOP = "stop"
+    QUARANTINE = "quarantine"
+
+
 class LimitsConfig(Model):
     """How much a flow may take."""
 
@@ -381,6 +402,12 @@ class FlowConfig(Model):
     """earliest, latest, {timestamp: …} or {offset: …}, for partitions never mirrored before."""
     isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
     """read_committed leaves out aborted transactions and waits for open ones."""
+    on_gap: OnGap = OnGap.STOP
+    """When retention overtook replication: stop the partition, or skip what is lost and say so."""
+    on_recreate: OnRecreate = OnRecreate.STOP
+    """When a source topic was deleted and created anew: stop its partitions, or restart with it."""
+    on_poison: OnPoison = OnPoison.STOP
+    """What cannot be mirrored: stop the partition, or quarantine the record and go on."""
     replication_factor: Annotated[StrictInt, Field(ge=1, le=32767)] | None = None
     """Of created topics; the source's, capped by the target's brokers, when left out."""
     topic_refresh: Annotated[Seconds, AfterValidator(within_seconds("500ms", "1h"))] = 5.0

@@ -50,6 +50,12 @@ def check_crc(view: memoryview, start: int, size: int, expected: int) -> None:
         raise CorruptBatchError(f"CRC is {actual:#010x}, the batch header says {expected:#010x}")
 
 
+def leader_epoch(view: memoryview, start: int) -> int:
+    """Return the leader epoch of the batch at `start`."""
+    epoch: int = _I32.unpack_from(view, start + AT_EPOCH)[0]
+    return epoch
+
+
 def stamp(
     view: memoryview, attributes: int, producer_id: int, producer_epoch: int, sequence: int
 ) -> None:

@@ -1,6 +1,7 @@
 """Fetch requests with incremental sessions (KIP-227), and where the record sets stand in an answer.
 
-Fetch v11: the last version without tagged fields, and the first with everything needed here.
+Fetch v11: the last version without tagged fields; for single reads, and for brokers that know no
+topic ids (see fetch_by_id).
 Format: `clients/src/main/resources/common/message/FetchRequest.json` and `FetchResponse.json`.
 """
 
@@ -40,6 +41,20 @@ class Aborted(NamedTuple):
     producer_id: int
 
 
+class Position(NamedTuple):
+    """Where to read on: next offset, and the leader epoch of the last record before it, or -1."""
+
+    offset: int
+    epoch: int = -1
+
+
+class Diverging(NamedTuple):
+    """The broker's log of `epoch`, the newest that it shares with us, ends at `end_offset`."""
+
+    epoch: int
+    end_offset: int
+
+
 class PartitionData(NamedTuple):
     """One partition's part of an answer; records are `frame[start:end]`."""
 
@@ -52,6 +67,7 @@ class PartitionData(NamedTuple):
     aborted: tuple[Aborted, ...]
     start: int
     end: int
+    diverging: Diverging | None = None  # told by brokers since Kafka 3.1 (see fetch_by_id)
 
 
 class FetchResponse(NamedTuple):
@@ -63,7 +79,7 @@ class FetchResponse(NamedTuple):
 
 
 def request_body(
-    offsets: Mapping[TopicPartition, int],
+    positions: Mapping[TopicPartition, Position],
     forgotten: Sequence[TopicPartition],
     *,
     session: tuple[int, int],
@@ -74,14 +90,14 @@ def request_body(
 ) -> bytes:
     """Encode a request; `session` is (id, epoch)."""
     out = bytearray(_FIXED.pack(-1, max_wait_ms, 1, max_bytes, isolation, *session))
-    by_topic = _by_topic(offsets)
+    by_topic = _by_topic(positions)
     out += I32.pack(len(by_topic))
     for topic, partitions in by_topic.items():
         out += string(topic)
         out += I32.pack(len(partitions))
         for partition in partitions:
             out += _PARTITION.pack(
-                partition, -1, offsets[topic, partition], -1, partition_max_bytes
+                partition, -1, positions[topic, partition].offset, -1, partition_max_bytes
             )
     by_topic = _by_topic(forgotten)
     out += I32.pack(len(by_topic))
@@ -95,7 +111,7 @@ def request_body(
 
 
 def _by_topic(
-    partitions: Mapping[TopicPartition, int] | Sequence[TopicPartition],
+    partitions: Mapping[TopicPartition, Position] | Sequence[TopicPartition],
 ) -> dict[str, list[int]]:
     by_topic: dict[str, list[int]] = {}
     for topic, partition in partitions:
@@ -145,7 +161,7 @@ class FetchSession:
     def __init__(self) -> None:
         self._id = NO_SESSION
         self._epoch = 0
-        self._wanted: dict[TopicPartition, int] = {}
+        self._wanted: dict[TopicPartition, Position] = {}
         self._known: set[TopicPartition] = set()  # what the broker's session holds
         self._changed: set[TopicPartition] = set()
 
@@ -153,10 +169,10 @@ class FetchSession:
         """Count of wanted partitions."""
         return len(self._wanted)
 
-    def want(self, partition: TopicPartition, offset: int) -> None:
-        """Fetch this partition from `offset` on."""
-        if self._wanted.get(partition) != offset:
-            self._wanted[partition] = offset
+    def want(self, partition: TopicPartition, position: Position) -> None:
+        """Fetch this partition from `position` on."""
+        if self._wanted.get(partition) != position:
+            self._wanted[partition] = position
             self._changed.add(partition)
 
     def drop(self, partition: TopicPartition) -> None:
@@ -172,7 +188,7 @@ class FetchSession:
 
     def next_request(
         self,
-    ) -> tuple[dict[TopicPartition, int], list[TopicPartition], tuple[int, int]]:
+    ) -> tuple[dict[TopicPartition, Position], list[TopicPartition], tuple[int, int]]:
         """Return (partitions to tell, partitions to forget, (session id, epoch))."""
         if self._epoch == 0:
             tell = dict(self._wanted)

@@ -179,7 +179,7 @@ def body(
     headers = tuple(headers)
     out += varint.encode(len(headers))
     for name, content in headers:
-        _put(out, name.encode())
+        _put(out, name.encode(errors="surrogateescape"))
         _put(out, content)
     return memoryview(out)
 
@@ -189,6 +189,21 @@ def key_and_value(record: RawRecord) -> tuple[bytes | None, bytes | None]:
     key, at = _take(record.body, 0)
     value, _ = _take(record.body, at)
     return key, value
+
+
+def contents(
+    record: RawRecord,
+) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]:
+    """Take key, value and headers out of a record's bytes."""
+    key, at = _take(record.body, 0)
+    value, at = _take(record.body, at)
+    count, at = varint.decode(record.body, at)
+    headers = []
+    for _ in range(count):
+        name, at = _take(record.body, at)
+        content, at = _take(record.body, at)
+        headers.append(((name or b"").decode(errors="surrogateescape"), content))
+    return key, value, headers
 
 
 def _put(out: bytearray, part: bytes | None) -> None:

@@ -33,9 +33,14 @@ def string(text: str | None) -> bytes:
 _CLIENT = string(CLIENT_ID)
 
 
+# The first flexible version of the requests that are framed here.
+_FLEXIBLE_FROM = {0: 9, 1: 12}  # Produce, Fetch
+
+
 def request_header(api_key: int, version: int, correlation_id: int) -> bytes:
-    """Encode request header v1."""
-    return _REQUEST.pack(api_key, version, correlation_id) + _CLIENT
+    """Encode request header v1, or v2 for a flexible version."""
+    header = _REQUEST.pack(api_key, version, correlation_id) + _CLIENT
+    return header + b"\0" if version >= _FLEXIBLE_FROM.get(api_key, version + 1) else header
 
 
 class Reader:

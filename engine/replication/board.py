@@ -122,6 +122,10 @@ def _row(flow: str, p: MirrorPartition, now: float, version: int) -> PartitionSn
         p.trend,
         p.observed_at,
         version,
+        tuple(p.history.skipped),
+        p.history.skipped_records,
+        p.history.quarantined,
+        p.history.foreign,
     )
 
 
@@ -137,6 +141,8 @@ def _differs(before: PartitionSnapshot, row: PartitionSnapshot) -> bool:
         before.records_per_second,
         before.target_end,
         before.target_topic,
+        before.skipped_records,
+        before.foreign_records,
     ) != (
         row.mirrored_to,
         row.source_end,
@@ -147,4 +153,6 @@ def _differs(before: PartitionSnapshot, row: PartitionSnapshot) -> bool:
         row.records_per_second,
         row.target_end,
         row.target_topic,
+        row.skipped_records,
+        row.foreign_records,
     )

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Literal
 
 from engine.api.snapshots import PartitionState, Severity
-from engine.config.model import FlowConfig
+from engine.config.model import FlowConfig, OnRecreate
 from engine.errors import KafkaError
 from engine.kafka import fetch
 from engine.kafka.cluster import LATEST, Cluster
-from engine.kafka.metadata import ClusterMetadata, TopicMetadata
+from engine.kafka.codes import Code
+from engine.kafka.metadata import NO_TOPIC_ID, ClusterMetadata, TopicMetadata
 from engine.kafka.topics import topic_configs
 from engine.replication.board import Board
 from engine.replication.events import Events
@@ -26,6 +28,8 @@ from engine.replication.state_records import FlowRecord
 
 MERGE_HEADROOM_BYTES = 8 * 1024  # a merged batch may pass its limit by one tiny batch and a header
 DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
+
+Side = Literal["source", "target"]
 
 
 class Discovery:
@@ -50,6 +54,7 @@ class Discovery:
         self._events = events
         self._listener = listener
         self._persist = persist
+        self._config = config
         self._selector = TopicSelector(config)
         self._topics = MirrorTopics(self._source, self._target, config.replication_factor)
         self._start_policy = StartPolicy(config, self._source, self._target)
@@ -60,6 +65,8 @@ class Discovery:
         self._refused: dict[str, str] = {}  # source topic → why its mirror cannot be made
         self._merge_limits: dict[str, int] = {}  # by target topic
         self._missing: set[MirrorPartition] = set()  # not listed by the source at the last look
+        self._mirrors_missing: set[str] = set()  # nor these by the target
+        self.replaced: dict[MirrorPartition, Side] = {}  # whose topic is another one now
         self.source: ClusterMetadata | None = None
         self.target: ClusterMetadata | None = None
 
@@ -81,10 +88,13 @@ class Discovery:
         selected = self._selector.select(source.topics.values())
         names = {topic: self._selector.target_name(topic) for topic in selected}
         target = await self._target.metadata(names.values())
+        self._note_deleted_mirrors(names, target)
         target = await self._ensure_mirrors(selected, names, target)
         await self._read_limits(names.values())
         self.source, self.target = source, target
         ready = self._adopt(selected, names)
+        self._compare_ids(source, target)
+        ready = [partition for partition in ready if partition not in self.replaced]
         ready += await self._place(source, target)
         self._note_gone(source, selected)
         await self._observe_inactive(source)
@@ -100,6 +110,8 @@ class Discovery:
         for topic, metadata in selected.items():
             mirror = target.topics.get(names[topic])
             have = len(mirror.partitions) if mirror else 0
+            if names[topic] in self._mirrors_missing:
+                continue
             if topic not in self._refused and have < len(metadata.partitions):
                 lacking[topic] = metadata
         if not lacking:
@@ -151,6 +163,9 @@ class Discovery:
             self._first_time = False
             return []
         placed = await self._start_policy.place(new, source, target, first_time=self._first_time)
+        for partition in placed:
+            partition.history.source_id = source.topic_id(partition.topic)
+            partition.history.target_id = target.topic_id(partition.target_topic)
         # On record before the first append: after a crash the same beginning must be found.
         await self._persist(placed)
         for partition in set(new) - set(placed):
@@ -183,10 +198,14 @@ class Discovery:
         certain, self._missing = missing & self._missing, missing
         gone: dict[str, int] = {}
         for partition in certain:
-            partition.stop(
-                f"the source has no {partition.topic}/{partition.partition} any more",
-                "The mirror is kept as it is; when the topic is back, ccr retry",
-            )
+            why = f"the source has no {partition.topic}/{partition.partition} any more"
+            if self._config.on_recreate == OnRecreate.RESTART:
+                self._missing.discard(partition)
+                if partition.reason is None or partition.reason.text != why:
+                    partition.wait(why, "The mirror is kept; when the topic is back, it goes on")
+                    gone[partition.topic] = gone.get(partition.topic, 0) + 1
+                continue
+            partition.stop(why, "The mirror is kept as it is; when the topic is back, ccr retry")
             gone[partition.topic] = gone.get(partition.topic, 0) + 1
         for name, count in gone.items():
             self._events.emit(
@@ -194,6 +213,45 @@ class Discovery:
                 f"{self._name}/{name}",
                 f"{count} partitions are gone from the source; their mirrors are kept",
             )
+
+    def _note_deleted_mirrors(self, names: dict[str, str], target: ClusterMetadata) -> None:
+        """A mirror that was there and is no more: somebody deleted it, and not for us to refill."""
+        held: dict[str, list[MirrorPartition]] = {}
+        for partition in self._board.partitions.values():
+            if partition.positioned and not partition.accepts:
+                held.setdefault(partition.target_topic, []).append(partition)
+        missing = {name for name in held if _is_unknown(name, target)} & set(names.values())
+        # Twice in a row, as for the source; meanwhile it is not created again.
+        certain, self._mirrors_missing = missing & self._mirrors_missing, missing
+        for name in certain:
+            for partition in held[name]:
+                if partition.state != PartitionState.STOPPED:
+                    partition.stop(
+                        f"the mirror topic {name} was deleted on the target",
+                        "ccr retry --accept creates it again and mirrors from the beginning",
+                    )
+
+    def _compare_ids(self, source: ClusterMetadata, target: ClusterMetadata) -> None:
+        """Find partitions whose topic was deleted and created anew, on either side."""
+        for partition in self._board.partitions.values():
+            if not partition.positioned or partition.state == PartitionState.STOPPED:
+                continue
+            history = partition.history
+            source_id = source.topic_id(partition.topic)
+            target_id = target.topic_id(partition.target_topic)
+            if history.source_id == NO_TOPIC_ID:
+                history.source_id = source_id
+            if history.target_id == NO_TOPIC_ID:
+                history.target_id = target_id
+            if source_id not in (NO_TOPIC_ID, history.source_id):
+                self._replace(partition, "source")
+            elif target_id not in (NO_TOPIC_ID, history.target_id):
+                self._replace(partition, "target")
+
+    def _replace(self, partition: MirrorPartition, side: Side) -> None:
+        topic = partition.topic if side == "source" else partition.target_topic
+        partition.wait(f"topic {topic} was deleted and created anew on the {side}")
+        self.replaced[partition] = side
 
     async def _observe_inactive(self, source: ClusterMetadata) -> None:
         """Partitions that are not fetched still get their source end, so that their lag shows."""
@@ -208,6 +266,12 @@ class Discovery:
         now = time.time()
         for key, end in ends.items():
             self._board.partitions[key].observe_end(end, now)
+
+
+def _is_unknown(topic: str, cluster: ClusterMetadata) -> bool:
+    """Whether a cluster, asked without errors, says that it has no such topic."""
+    known = cluster.topics.get(topic)
+    return known is None or known.error == Code.UNKNOWN_TOPIC_OR_PARTITION
 
 
 def _is_gone(

@@ -17,7 +17,8 @@ from engine.kafka import codes, fetch
 from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
 from engine.kafka.connection import ConnectionLostError, DataConnection
-from engine.kafka.fetch import PartitionData, TopicPartition
+from engine.kafka.fetch import PartitionData, Position, TopicPartition
+from engine.kafka.fetch_session import TopicFetchSession
 from engine.replication.backoff import Backoff
 from engine.replication.limiter import Limiter
 from engine.replication.partition import MirrorPartition
@@ -30,6 +31,11 @@ IDLE_WAIT_MS = 500
 PRESSED_WAIT_MS = 10  # while partitions are left out: ask again soon
 ANSWER_TIMEOUT_S = 30.0
 LONG_WORK_BYTES = 64 * 1024
+_SESSION_ENDED = (
+    Code.FETCH_SESSION_ID_NOT_FOUND,
+    Code.INVALID_FETCH_SESSION_EPOCH,
+    Code.FETCH_SESSION_TOPIC_ID_ERROR,
+)
 
 
 class Fetcher:
@@ -52,8 +58,7 @@ class Fetcher:
         self._admit = admit
         self._leader_moved = leader_moved
         self._partitions: dict[TopicPartition, MirrorPartition] = {}
-        self._session = fetch.FetchSession()
-        self._asked: dict[TopicPartition, int] = {}
+        self._session = TopicFetchSession()
         self._check: set[TopicPartition] = set()  # whether to fetch these has to be looked at
         self._pressed: set[TopicPartition] = set()  # left out, but not for long
         self._wake = asyncio.Event()
@@ -67,6 +72,7 @@ class Fetcher:
             self._session.drop(key)
         self._check |= assigned.keys()
         self._partitions = assigned
+        self._session.identify({p.topic: p.source_id for p in assigned.values()})
         self._wake.set()
 
     def check(self, partition: MirrorPartition) -> None:
@@ -112,11 +118,8 @@ class Fetcher:
                 await self._wake.wait()
                 self._update_session()
             frame = await self._fetch_once(connection)
-            response = fetch.parse_response(frame)
-            if response.error in (
-                Code.FETCH_SESSION_ID_NOT_FOUND,
-                Code.INVALID_FETCH_SESSION_EPOCH,
-            ):
+            response = self._session.parse(frame)
+            if response.error in _SESSION_ENDED:
                 self._session.reset()
                 continue
             if response.error != Code.NONE:
@@ -132,19 +135,15 @@ class Fetcher:
             await self._limiter.paid(sum(data.end - data.start for data in response.partitions))
 
     async def _fetch_once(self, connection: DataConnection) -> memoryview:
-        tell, forget, session = self._session.next_request()
-        self._asked.update(tell)
         limit = self._limiter.fetch_bytes or MAX_BYTES
-        body = fetch.request_body(
-            tell,
-            forget,
-            session=session,
+        version, body = self._session.request(
+            connection,
             isolation=fetch.READ_COMMITTED if self._committed else fetch.READ_UNCOMMITTED,
             max_wait_ms=PRESSED_WAIT_MS if self._pressed else IDLE_WAIT_MS,
             max_bytes=min(MAX_BYTES, limit),
             partition_max_bytes=min(PARTITION_BYTES, limit),
         )
-        return await connection.send(fetch.API_KEY, fetch.VERSION, [body], ANSWER_TIMEOUT_S)
+        return await connection.send(fetch.API_KEY, version, [body], ANSWER_TIMEOUT_S)
 
     def _update_session(self) -> None:
         check, self._check = self._check | self._pressed, set()
@@ -152,7 +151,7 @@ class Fetcher:
             self._pressed.discard(key)
             partition = self._partitions.get(key)
             if partition is not None and self._admit(partition):
-                self._session.want(key, partition.position)
+                self._session.want(key, Position(partition.position, partition.source_epoch))
                 continue
             self._session.drop(key)
             if partition is not None and partition.soon_wanted:
@@ -168,7 +167,12 @@ class Fetcher:
             self._partition_failed(partition, data)
             return
         partition.observe(data, committed=self._committed, now=self.answered_at)
-        if data.end > data.start and self._asked.get(key) == partition.position:
+        asked = self._session.asked.get(key)
+        if asked is None or asked.offset != partition.position:
+            return  # it went elsewhere meanwhile
+        if data.diverging is not None:
+            partition.diverges(data.diverging)
+        elif data.end > data.start:
             partition.take(frame, data, committed=self._committed)
 
     def _partition_failed(self, partition: MirrorPartition, data: PartitionData) -> None:

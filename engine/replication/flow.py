@@ -232,9 +232,9 @@ class Flow:
         self._events.emit(Severity.INFO, self.name, "paused" if paused else "resumed")
         return True
 
-    def retry(self, topic: str | None, partition: int | None) -> int:
+    def retry(self, topic: str | None, partition: int | None, *, accept: bool) -> int:
         """Start stopped partitions again; return how many."""
-        return self._must_run().retry(topic, partition)
+        return self._must_run().retry(topic, partition, accept=accept)
 
     def take_over(self) -> bool:
         """Claim the flow from its owner; return whether it was not ours already."""

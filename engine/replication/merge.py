@@ -32,7 +32,7 @@ class Merged:
         "batches",
         "buffer",
         "count",
-        "first_at",
+        "last_at",
         "max_timestamp",
         "pieces",
     )
@@ -41,7 +41,7 @@ class Merged:
         self.buffer = bytearray(b.HEADER_SIZE)
         self.count = 0
         self.batches = 0
-        self.first_at = -1
+        self.last_at = -1  # where the last batch taken begins
         self.base_timestamp = 0
         self.max_timestamp = 0
         self.pieces: list[list[int]] = []  # [first source offset, records]
@@ -83,7 +83,6 @@ class Merged:
                 raise b.CorruptBatchError(f"the batch at offset {base} does not match its CRC")
             if count == 0:
                 base_timestamp = max_timestamp = first
-                self.first_at = at
             read = at + 61
             for index in range(records):
                 record_length = view[read]
@@ -133,6 +132,7 @@ class Merged:
                 self.pieces.append([base, records])
             position = next_piece = base + records
             self.batches += 1
+            self.last_at = at
             at += size
         self.count = count
         self.base_timestamp = base_timestamp

@@ -19,11 +19,14 @@ from engine.replication.limiter import Limiter
 from engine.replication.links import Links
 from engine.replication.partition import MirrorPartition
 from engine.replication.recovery import Recovery
+from engine.replication.repair import Repair
 from engine.replication.state_log import StateLog, SupersededError
 from engine.replication.state_records import CheckpointWriter
+from engine.replication.troubles import Trouble
 
 HEARTBEAT_S = 2.0
 REFRESH_SPACING_S = 0.1
+STRANGERS_SPACING_S = 60.0  # between two events about one partition
 
 
 class Mirroring:
@@ -48,6 +51,7 @@ class Mirroring:
         for key, checkpoint in state.record.checkpoints.items():
             self._writer.loaded(key, checkpoint.sealed)
         self._dirty: dict[MirrorPartition, None] = {}
+        self._strangers_told: dict[MirrorPartition, float] = {}  # monotonic
         self._refresh_now = asyncio.Event()
         self._drained = asyncio.Event()
         self._trouble: CcrError | None = None
@@ -66,11 +70,10 @@ class Mirroring:
             name, config, clusters, state.record, board, events, self, self._persist
         )
         self._recovery = Recovery(
-            name,
-            clusters,
+            clusters[1],
             state.record,
             self._discovery,
-            events,
+            Repair(name, config, clusters, events, self._persist),
             prove_ownership=lambda: state.append([]),
             started=self._links.check,
             look_again=self._refresh_now.set,
@@ -126,8 +129,11 @@ class Mirroring:
             if partition.idle:
                 partition.halt(PartitionState.PAUSED)
 
-    def retry(self, topic: str | None, number: int | None) -> int:
-        """Start stopped partitions again; return how many."""
+    def retry(self, topic: str | None, number: int | None, *, accept: bool = False) -> int:
+        """Start stopped partitions again; return how many.
+
+        `accept` lets them go on, once, over what their policy stops for.
+        """
         stopped = [
             partition
             for partition in self._board.partitions.values()
@@ -136,6 +142,7 @@ class Mirroring:
             and number in (None, partition.partition)
         ]
         for partition in stopped:
+            partition.accepts = accept
             partition.set_state(PartitionState.STARTING)
         self._discovery.forget_refusals()
         self._recovery.enqueue(partition for partition in stopped if partition.positioned)
@@ -169,17 +176,22 @@ class Mirroring:
             self._recovery.sequence_refused()
         self._recovery.enqueue([partition])
 
-    def out_of_range(self, partition: MirrorPartition) -> None:
-        """The source refused an offset."""
-        self._recovery.explain_gap(partition)
+    def troubled(self, partition: MirrorPartition, trouble: Trouble) -> None:
+        """A partition cannot go on by itself."""
+        self._recovery.troubled(partition, trouble)
 
     def stranger_wrote(self, partition: MirrorPartition, expected: int, actual: int) -> None:
         """Somebody else writes into a mirror partition."""
+        now = time.monotonic()
+        if now - self._strangers_told.get(partition, -STRANGERS_SPACING_S) < STRANGERS_SPACING_S:
+            return  # counted, and in every snapshot
+        self._strangers_told[partition] = now
         self._events.emit(
             Severity.WARNING,
             f"{self._name}/{partition.topic}/{partition.partition}",
             f"{actual - expected} records at offsets {expected} to {actual - 1} of "
-            f"{partition.target_topic} are not this flow's; the offset map stays right",
+            f"{partition.target_topic} are not this flow's ({partition.history.foreign} in all); "
+            "the offset map stays right",
             "Find out who writes into the mirror topic",
         )
 

@@ -13,6 +13,7 @@ from engine.replication.partition import MirrorPartition
 from engine.replication.positions import load_checkpoint
 from engine.replication.selection import TopicSelector
 from engine.replication.state_log import StateLog
+from engine.replication.troubles import Trouble
 
 
 class Observer:
@@ -78,8 +79,8 @@ class _NobodyListens:
     def needs_resync(self, partition: MirrorPartition, sequence_refused: bool) -> None:
         """Nothing to look up."""
 
-    def out_of_range(self, partition: MirrorPartition) -> None:
-        """Nothing to explain."""
+    def troubled(self, partition: MirrorPartition, trouble: Trouble) -> None:
+        """Nothing to mend."""
 
     def stranger_wrote(self, partition: MirrorPartition, expected: int, actual: int) -> None:
         """Nothing to warn of."""

@@ -72,14 +72,49 @@ class OffsetMap:
         """Return which source record stands at `target`, or is the next of ours after it."""
         return _translate(target, self._targets, self._sources, self._lengths)
 
-    def cut_target(self, target: int) -> None:
-        """Forget what stands at `target` and after: the target lost it."""
-        while self._targets and self._targets[-1] >= target:
+    def cut_target(self, target: int) -> Run | None:
+        """Forget what stands at `target` and after: the target lost it.
+
+        Returns (source, target, records) from the first record forgotten on, gaps not counted; None
+        when nothing was.
+        """
+        return self._cut(self._targets, target)
+
+    def cut_source(self, source: int) -> Run | None:
+        """Forget what was read from `source` on: the source has no such history any more.
+
+        Returns as cut_target does.
+        """
+        return self._cut(self._sources, source)
+
+    def cut_last(self, count: int) -> Run | None:
+        """Forget the newest `count` records: the target lost them.
+
+        Returns as cut_target does, or None, with nothing changed, when there are not so many.
+        """
+        index, left = len(self._lengths), count
+        while left > 0 and index:
+            index -= 1
+            left -= self._lengths[index]
+        if left > 0:
+            return None
+        return self._cut(self._targets, self._targets[index] - left)
+
+    def _cut(self, axis: array[int], offset: int) -> Run | None:
+        first = None
+        count = 0
+        while axis and axis[-1] + self._lengths[-1] > offset:
+            inside = max(0, offset - axis[-1])
+            gone = self._lengths[-1] - inside
+            first = self._sources[-1] + inside, self._targets[-1] + inside
+            count += gone
+            if inside:
+                self._lengths[-1] = inside
+                break
             self._sources.pop()
             self._targets.pop()
             self._lengths.pop()
-        if self._targets and self._targets[-1] + self._lengths[-1] > target:
-            self._lengths[-1] = target - self._targets[-1]
+        return None if first is None else (*first, count)
 
 
 def _translate(

@@ -13,15 +13,22 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from engine.api.snapshots import PartitionState, Reason, Trend
 from engine.kafka import batch as b
 from engine.kafka import codes
 from engine.kafka.codes import Code
-from engine.kafka.fetch import PartitionData, TopicPartition
+from engine.kafka.fetch import Diverging, PartitionData, TopicPartition
 from engine.replication.lag import LagClock, Rate, TrendMeter
 from engine.replication.offset_map import OffsetMap
-from engine.replication.pump import AlreadyThere, Append, DivergedError, Pump, UnsupportedBatchError
+from engine.replication.pump import AlreadyThere, Append, DivergedError, Pump
+from engine.replication.splitting import Split
+from engine.replication.troubles import POISON, History, OutOfRange, Refused, Trouble, Truncated
+from engine.replication.unreadable import find_unreadable
+
+# Brokers forget a producer that was idle for producer.id.expiration.ms, a day unless set otherwise.
+TRUST_S = 300.0
 
 
 @dataclass(slots=True)
@@ -52,8 +59,8 @@ class Listener(Protocol):
     def needs_resync(self, partition: MirrorPartition, sequence_refused: bool) -> None:
         """Nothing is in flight any more after a failure: look at the target, then go on."""
 
-    def out_of_range(self, partition: MirrorPartition) -> None:
-        """The source refused the offset: find out what it has, and stop with that as the reason."""
+    def troubled(self, partition: MirrorPartition, trouble: Trouble) -> None:
+        """It cannot go on by itself: a policy decides. Nothing is queued or in flight any more."""
 
     def stranger_wrote(self, partition: MirrorPartition, expected: int, actual: int) -> None:
         """The target partition has records between ours that we did not write."""
@@ -72,6 +79,9 @@ class MirrorPartition:
         self.acked = Progress(0, 0, 0)
         self.offset_map = OffsetMap()
         self.positioned = False  # acked holds a checkpoint's or a start policy's position
+        self.history = History()
+        self.split: Split | None = None  # a refused batch, to be sent in halves
+        self.accepts = False  # an operator accepts, once, what a policy would stop for
         self.source_leader = -1
         self.target_leader = -1
         self.source_end: int | None = None
@@ -87,6 +97,9 @@ class MirrorPartition:
         self._in_flight: deque[Append] = deque()
         self._pump: Pump | None = None
         self._failed: tuple[str, bool] | None = None  # (why, a sequence was refused)
+        self._refused: Refused | None = None  # what it failed for
+        self._proven = False  # the target holds our sequence, so it refuses a gap
+        self._touched_at = 0.0  # monotonic; when the target's state was last known
         self._once_idle: Callable[[], None] | None = None  # no more is fetched until then
 
     @property
@@ -98,6 +111,25 @@ class MirrorPartition:
     def position(self) -> int:
         """Next source offset to fetch."""
         return self._pump.position if self._pump else self.acked.source
+
+    @property
+    def source_id(self) -> UUID:
+        """Id of the source topic that it mirrors; another topic of that name is another topic."""
+        return self.history.source_id
+
+    @property
+    def source_epoch(self) -> int:
+        """Leader epoch of the newest record that was read, or -1."""
+        return self.history.source_epoch
+
+    @property
+    def sendable(self) -> bool:
+        """Whether the next append may be sent.
+
+        A broker that holds no sequence of ours takes any, so a second append must not pass a first
+        one that is refused.
+        """
+        return bool(self.queue) and (self._proven or not self._in_flight)
 
     @property
     def idle(self) -> bool:
@@ -119,8 +151,31 @@ class MirrorPartition:
         self._pump = Pump(producer, self.acked.source, self.acked.sequence)
         self._pump.merge_limit = merge_limit
         self._pump.already_there = there if there and there.remaining else None
-        self._failed = None
+        self._failed = self._refused = None
+        self._proven = there is not None and there.proven
+        self._touched_at = time.monotonic()
+        self._send_split(self._pump)
         self.set_state(PartitionState.RUNNING)
+
+    def _send_split(self, pump: Pump) -> None:
+        """Go on with the halves of the batch that was refused, if it still comes next."""
+        split, self.split = self.split, None
+        if split is None or split.position != pump.position or pump.already_there is not None:
+            return
+        appends, pump.sequence = split.appends(pump.producer, pump.sequence)
+        pump.position = split.next_source
+        self._enqueue(appends)
+
+    def restart(self, source: int, target: int) -> None:
+        """Go on at other offsets, with nothing before them known; our numbering goes on."""
+        self.acked.source, self.acked.target = source, target
+        self.offset_map = OffsetMap()
+        self.history.source_epoch = -1
+
+    def rewind(self, source: int, target: int, count: int) -> None:
+        """Go back before the newest `count` records, which the target lost."""
+        self.acked.source, self.acked.target = source, target
+        self.acked.sequence = (self.acked.sequence - count) % b.MAX_SEQUENCE
 
     def stop(self, text: str, next_step: str) -> None:
         """Stop this partition alone, until an operator retries it."""
@@ -200,11 +255,24 @@ class MirrorPartition:
 
     def out_of_range(self) -> None:
         """The source does not have the offset that comes next; what is held is mirrored first."""
-        self._when_idle(self._tell_out_of_range)
+        self._trouble(f"the source does not have offset {self.position}", OutOfRange())
 
-    def _tell_out_of_range(self) -> None:
-        self.wait(f"the source does not have offset {self.position}")
-        self._listener.out_of_range(self)
+    def diverges(self, diverging: Diverging) -> None:
+        """The source's leader has another history than the one that was read."""
+        if diverging.end_offset >= self.position:  # of a leader epoch that left no records
+            self.history.source_epoch = diverging.epoch
+            return
+        self._trouble(
+            f"the source was truncated to offset {diverging.end_offset}",
+            Truncated(diverging.end_offset),
+        )
+
+    def _trouble(self, why: str, trouble: Trouble) -> None:
+        def tell() -> None:
+            self.wait(why)
+            self._listener.troubled(self, trouble)
+
+        self._when_idle(tell)
 
     def observe(self, data: PartitionData, *, committed: bool, now: float) -> None:
         """Note the source's end; it serves this partition (again)."""
@@ -226,32 +294,39 @@ class MirrorPartition:
         pump = self._pump
         if pump is None or not self._takes_data:
             return
+        if self._stale:
+            self.wait("idle for long: making sure that the target is as it was left")
+            self._listener.needs_resync(self, True)
+            return
         before = pump.position
         try:
             appends = pump.take(view, data, committed=committed)
-        except UnsupportedBatchError as error:
-            self.stop_after_held(
-                f"{error}, which ccr does not mirror yet", "Leave the topic out, or rewrite it"
-            )
-            return
         except DivergedError as error:
             self.stop(
                 f"the mirror diverged: {error}", f"Compare {self.target_topic} with the source"
             )
             return
         except (ValueError, IndexError, struct.error) as error:
-            self.stop_after_held(
-                f"corrupt data from the source: {error}", "Check the source broker's log and disk"
-            )
+            unreadable = find_unreadable(view[data.start : data.end], pump.position, error)
+            self._trouble(unreadable.why, unreadable)
             return
+        self.history.source_epoch = max(self.history.source_epoch, pump.epoch)
         if pump.matched:
             self._take_matched(pump)
         if appends:
-            self._hold(sum(len(append.payload) for append in appends))
-            self.queue.extend(appends)
-            self._listener.has_work(self)
+            self._enqueue(appends)
         if pump.position != before:
             self._passed(pump.position)
+
+    def _enqueue(self, appends: list[Append]) -> None:
+        self._hold(sum(len(append.payload) for append in appends))
+        self.queue.extend(appends)
+        self._listener.has_work(self)
+
+    @property
+    def _stale(self) -> bool:
+        """Whether the target may have forgotten our sequence, which it keeps for a time only."""
+        return self.idle and time.monotonic() - self._touched_at > TRUST_S
 
     def _take_matched(self, pump: Pump) -> None:
         for source, target, count in pump.matched:
@@ -289,17 +364,15 @@ class MirrorPartition:
         if self._failed is not None or base_offset < 0:
             self._settle(append, "the target answered without an offset", sequence_refused=False)
             return
+        acked = self.acked
+        if base_offset < acked.target:
+            why = f"the target appended at {base_offset}, before {acked.target}: it lost records"
+            self._settle(append, why, sequence_refused=False)
+            return
         self._in_flight.popleft()
         self._hold(-len(append.payload))
-        acked = self.acked
         if base_offset != acked.target:
-            if base_offset < acked.target:
-                why = f"the target appended at {base_offset}, before {acked.target}"
-                self.stop(
-                    f"the target partition was truncated: {why}",
-                    "Compare it with the source, then ccr retry",
-                )
-                return
+            self.history.foreign += base_offset - acked.target
             self._listener.stranger_wrote(self, acked.target, base_offset)
         target = base_offset
         for source, count in append.pieces:
@@ -311,6 +384,12 @@ class MirrorPartition:
         acked.newest_ms = append.max_timestamp
         self.records_total += append.count
         self.bytes_total += len(append.payload)
+        self._touched_at = time.monotonic()
+        self.accepts = False
+        if not self._proven:
+            self._proven = True
+            if self.queue:
+                self._listener.has_work(self)
         self._listener.changed(self)
         if self._once_idle is not None and self.idle:
             self._once_idle()
@@ -328,6 +407,9 @@ class MirrorPartition:
         elif error in codes.RETRIABLE:
             self._settle(append, f"the target answered {words}", sequence_refused=False)
         elif self._failed is not None:
+            self._settle(append, words, sequence_refused=False)
+        elif error in POISON:
+            self._refused = _refusal(append, error, words)
             self._settle(append, words, sequence_refused=False)
         else:
             first = append.pieces[0][0]
@@ -348,9 +430,13 @@ class MirrorPartition:
             self._hold(-sum(len(queued.payload) for queued in self.queue))
             self.queue.clear()
         if not self._in_flight:
-            why, refused = self._failed
+            why, sequence_refused = self._failed
+            refused, self._refused = self._refused, None
             self.wait(why)
-            self._listener.needs_resync(self, refused)
+            if refused is not None:
+                self._listener.troubled(self, refused)
+            else:
+                self._listener.needs_resync(self, sequence_refused)
 
     # for the screen
 
@@ -378,22 +464,17 @@ class MirrorPartition:
         return self.lag_clock.seconds(self.source_end, self.acked.source, now, self.acked.newest_ms)
 
 
-PartitionCallback = Callable[[MirrorPartition], None]
+def _refusal(append: Append, error: int, words: str) -> Refused:
+    offsets = tuple(
+        offset for first, count in append.pieces for offset in range(first, first + count)
+    )
+    return Refused(offsets[0], append.next_source, offsets, words, error, bytes(append.payload))
 
 
 def _remedy(error: int) -> str:
     match error:
-        case Code.MESSAGE_TOO_LARGE:
-            return "Raise max.message.bytes of the mirror topic, then ccr retry"
         case Code.TOPIC_AUTHORIZATION_FAILED:
             return "Grant WRITE on the mirror topic, then ccr retry"
-        case Code.INVALID_TIMESTAMP:
-            return "Widen message.timestamp.before.max.ms of the mirror topic, then ccr retry"
-        case Code.INVALID_RECORD:
-            return (
-                "A compacted mirror topic takes no records without a key; "
-                "change its cleanup.policy, then ccr retry"
-            )
         case Code.UNSUPPORTED_COMPRESSION_TYPE:
             return "Set compression.type of the mirror topic to producer, then ccr retry"
         case _:

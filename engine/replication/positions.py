@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine.api.snapshots import PartitionState
 from engine.config.model import FlowConfig, StartAt, StartOffset, StartTimestamp
 from engine.kafka import fetch
@@ -22,6 +24,8 @@ def load_checkpoint(partition: MirrorPartition, record: FlowRecord) -> bool:
         progress.source, progress.target, progress.sequence, progress.newest_ms
     )
     partition.offset_map = record.offset_map(partition.key)
+    history = checkpoint.history
+    partition.history = replace(history, skipped=list(history.skipped))
     partition.positioned = True
     if checkpoint.stopped is not None:
         partition.set_state(PartitionState.STOPPED, checkpoint.stopped)

@@ -43,12 +43,14 @@ class Append:
 class AlreadyThere:
     """Records the target holds beyond the checkpoint: to be counted, not sent (design, section 4).
 
-    `ranges` are [target offset, records] in the order of our sequence numbers.
+    `ranges` are [target offset, records] in the order of our sequence numbers. `proven` says that
+    the target's leader knows our sequence, so that it refuses a gap.
     """
 
     ranges: list[list[int]] = field(default_factory=list)
     last: r.RawRecord | None = None  # the newest of them, for comparison by content
     compare_timestamps: bool = True
+    proven: bool = False
 
     @property
     def remaining(self) -> int:
@@ -59,12 +61,21 @@ class AlreadyThere:
 class Pump:
     """One partition's. `position` is the next source offset, `sequence` the next number."""
 
-    __slots__ = ("already_there", "matched", "merge_limit", "position", "producer", "sequence")
+    __slots__ = (
+        "already_there",
+        "epoch",
+        "matched",
+        "merge_limit",
+        "position",
+        "producer",
+        "sequence",
+    )
 
     def __init__(self, producer: tuple[int, int], position: int, sequence: int) -> None:
         self.producer = producer  # id, epoch
         self.position = position
         self.sequence = sequence
+        self.epoch = -1  # leader epoch of the last batch that was dealt with
         self.merge_limit = MERGE_LIMIT_BYTES
         self.already_there: AlreadyThere | None = None
         self.matched: list[tuple[int, int, int]] = []  # runs found to be on the target already
@@ -101,6 +112,7 @@ class Pump:
                 )
                 if merged.batches > 1:
                     out.append(self._merged(merged, position))
+                    self.epoch = b.leader_epoch(view, merged.last_at)
                     at = at_next
                     continue
             header = r.read_header(view, at)
@@ -108,6 +120,7 @@ class Pump:
             if at + header.size > end:
                 break  # the broker cut the last batch off; it comes whole with the next fetch
             self._take_one(view[at : at + header.size], header, filter_, out)
+            self.epoch = header.leader_epoch
             at += header.size
         if at == data.start < end:
             _explain_fragment(view[at:end])

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from engine.api.snapshots import PartitionState, Severity
+from engine.api.snapshots import PartitionState
 from engine.errors import ConnectError, KafkaError
-from engine.kafka.cluster import EARLIEST, LATEST, Cluster
+from engine.kafka.cluster import Cluster
 from engine.kafka.connection import ConnectionLostError
 from engine.kafka.metadata import NO_LEADER
 from engine.replication.backoff import Backoff
 from engine.replication.discovery import Discovery
-from engine.replication.events import Events
 from engine.replication.partition import MirrorPartition
-from engine.replication.resync import Lost, NotYet, Resync
+from engine.replication.pump import AlreadyThere
+from engine.replication.repair import Repair
+from engine.replication.resync import Lost, NotYet, Outcome, Resync, Torn
 from engine.replication.state_records import FlowRecord
+from engine.replication.troubles import Trouble
 
 SPACING_S = 0.05
 
@@ -25,27 +27,25 @@ class Recovery:
 
     def __init__(
         self,
-        name: str,
-        clusters: tuple[Cluster, Cluster],
+        target: Cluster,
         record: FlowRecord,
         discovery: Discovery,
-        events: Events,
+        repair: Repair,
         *,
         prove_ownership: Callable[[], Awaitable[None]],
         started: Callable[[MirrorPartition], None],
         look_again: Callable[[], None],
     ) -> None:
         """`prove_ownership` raises SupersededError when the flow is not ours any more."""
-        self._name = name
-        self._source, self._target = clusters
+        self._target = target
         self._record = record
         self._discovery = discovery
-        self._events = events
+        self._repair = repair
         self._prove_ownership = prove_ownership
         self._started = started
         self._look_again = look_again
         self._queue: dict[MirrorPartition, None] = {}
-        self._gaps: dict[MirrorPartition, None] = {}
+        self._troubled: dict[MirrorPartition, Trouble] = {}
         self._sequence_refused = False
         self._wake = asyncio.Event()
         self.suspended = False
@@ -59,9 +59,9 @@ class Recovery:
         """A broker holds another sequence than we thought: perhaps another engine writes."""
         self._sequence_refused = True
 
-    def explain_gap(self, partition: MirrorPartition) -> None:
-        """The source refused an offset: find out why, and stop the partition with that."""
-        self._gaps[partition] = None
+    def troubled(self, partition: MirrorPartition, trouble: Trouble) -> None:
+        """A partition cannot go on by itself: mend it, or stop it, as the policies say."""
+        self._troubled[partition] = trouble
         self._wake.set()
 
     def wake(self) -> None:
@@ -74,14 +74,14 @@ class Recovery:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if self.suspended or not (self._queue or self._gaps):
+            if self.suspended or not (self._queue or self._troubled or self._discovery.replaced):
                 continue
             try:
                 if self._sequence_refused:
                     await self._prove_ownership()
                     self._sequence_refused = False
-                again = await self._start_all()
-                await self._explain_all()
+                again = await self._mend_all()
+                again |= await self._start_all()
             except (ConnectError, KafkaError, ConnectionLostError) as error:
                 for partition in self._queue:
                     partition.wait(f"looking at the target failed: {error}")
@@ -106,44 +106,71 @@ class Recovery:
         outcomes = await Resync(self._target, target, identity.producer_id).run(queued)
         again = False
         for partition, outcome in outcomes.items():
-            self._queue.pop(partition, None)
-            if isinstance(outcome, NotYet):
-                partition.wait(outcome.why)
-                self._queue[partition] = None
-                again = True
-            elif isinstance(outcome, Lost):
-                partition.stop(outcome.why, "Compare the mirror with its source, then ccr retry")
+            if await self._alone(partition, self._go_on(partition, outcome)):
+                self._queue.pop(partition, None)
             else:
-                producer = identity.producer_id, identity.producer_epoch
-                limit = self._discovery.merge_limit(partition.target_topic)
-                partition.begin(producer, outcome, limit)
-                self._started(partition)
+                again = True
         return again or any(target.leader(*p.target_key) == NO_LEADER for p in self._queue)
 
-    async def _explain_all(self) -> None:
-        source = self._discovery.source
-        while self._gaps and source is not None:
-            partition = next(iter(self._gaps))
-            low = await self._source.list_offsets({partition.key: EARLIEST}, source)
-            high = await self._source.list_offsets({partition.key: LATEST}, source)
-            del self._gaps[partition]
-            self._explain(partition, low.get(partition.key), high.get(partition.key))
+    async def _go_on(self, partition: MirrorPartition, outcome: Outcome) -> bool:
+        """Act on what the target holds; return whether that is settled."""
+        match outcome:
+            case NotYet(why=why):
+                partition.wait(why)
+                return False
+            case Torn(why=why):
+                partition.stop(why, "Compare the mirror with its source, then ccr retry")
+            case Lost():
+                partition.wait("the target lost records")
+                if await self._repair.target_lost(partition, outcome):
+                    return False  # looked at once more, from there on
+            case AlreadyThere():
+                self._begin(partition, outcome)
+        return True
 
-    def _explain(self, partition: MirrorPartition, start: int | None, end: int | None) -> None:
-        position = partition.acked.source
-        if start is None or end is None or start <= position <= end:
-            self.enqueue([partition])
-            return
-        if position < start:
-            why = (
-                f"retention overtook replication: the source has lost offsets {position} to "
-                f"{start - 1}, {start - position} in all"
+    def _begin(self, partition: MirrorPartition, there: AlreadyThere) -> None:
+        identity = self._record.identity
+        if identity is None:
+            raise RuntimeError("partitions begin only after the flow was claimed")
+        limit = self._discovery.merge_limit(partition.target_topic)
+        partition.begin((identity.producer_id, identity.producer_epoch), there, limit)
+        self._started(partition)
+
+    async def _mend_all(self) -> bool:
+        """Mend what cannot go on by itself; return whether something must be tried again."""
+        source, target = self._discovery.source, self._discovery.target
+        if source is None or target is None:
+            return True
+        replaced, troubled = self._discovery.replaced, self._troubled
+        again = False
+        for partition, side in list(replaced.items()):
+            mend = (
+                self._repair.recreated(partition, source)
+                if side == "source"
+                else self._repair.mirror_recreated(partition, target)
             )
-        else:
-            why = (
-                f"the source ends at offset {end}, but was mirrored up to {position}: it was "
-                "truncated, or deleted and created anew"
-            )
-        partition.stop(why, "Nothing was changed on the target")
-        subject = f"{self._name}/{partition.topic}/{partition.partition}"
-        self._events.emit(Severity.ERROR, subject, why)
+            if await self._alone(partition, self._settle(partition, mend)):
+                replaced.pop(partition, None)
+            else:
+                again = True
+        for partition, trouble in list(troubled.items()):
+            mend = self._repair.mend(partition, trouble, source)
+            if await self._alone(partition, self._settle(partition, mend)):
+                if troubled.get(partition) is trouble:
+                    del troubled[partition]
+            else:
+                again = True
+        return again
+
+    async def _settle(self, partition: MirrorPartition, mend: Awaitable[bool]) -> bool:
+        if await mend:
+            self._queue[partition] = None
+        return True
+
+    async def _alone(self, partition: MirrorPartition, act: Awaitable[bool]) -> bool:
+        """Await what is done for one partition; that it fails is no other's trouble."""
+        try:
+            return await act
+        except (ConnectError, KafkaError, ConnectionLostError) as error:
+            partition.wait(str(error))
+            return False

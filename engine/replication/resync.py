@@ -32,12 +32,22 @@ class NotYet:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The target lacks records that it had acknowledged."""
+    """The target lacks our newest records, which it had acknowledged: so many of them, or from an
+    offset on.
+    """
+
+    records: int | None
+    from_offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Torn:
+    """The target lacks records of ours in between: nothing can be sent in their place."""
 
     why: str
 
 
-Outcome = AlreadyThere | NotYet | Lost
+Outcome = AlreadyThere | NotYet | Lost | Torn
 
 
 class Resync:
@@ -85,21 +95,17 @@ class Resync:
             return NotYet(f"no leader answers for {partition.target_topic}/{partition.partition}")
         acked = partition.acked
         ours = held.get(self._producer_id)
-        if end < acked.target:
-            return Lost(
-                f"{partition.target_topic} ends at offset {end}, but was acknowledged up to "
-                f"{acked.target} (deleted and created anew, or an unclean leader election)"
-            )
         if ours is None:
+            if end < acked.target:
+                return Lost(None, end)
             return await self._count(partition, end)
         count = b.sequence_distance(acked.sequence, b.add_sequence(ours.last_sequence, 1))
         if count < 0:
-            return Lost(
-                f"the broker holds our sequence {ours.last_sequence}, but acknowledged up to "
-                f"{acked.sequence - 1}: it lost the last {-count} records"
-            )
+            return Lost(-count)
+        if end < acked.target:
+            return NotYet(f"{partition.target_topic} is catching up: it ends at offset {end}")
         if count == 0:
-            return AlreadyThere()
+            return AlreadyThere(proven=True)
         return await self._locate(partition, count)
 
     async def _count(self, partition: MirrorPartition, end: int) -> Outcome:
@@ -119,7 +125,7 @@ class Resync:
 
     async def _locate(self, partition: MirrorPartition, count: int) -> Outcome:
         """Find where the `count` records after the acknowledged ones stand."""
-        there = AlreadyThere()
+        there = AlreadyThere(proven=True)
         expected = partition.acked.sequence
         missing = count
         last = None
@@ -136,7 +142,7 @@ class Resync:
                 continue
             first = b.add_sequence(header.base_sequence, inside)
             if first != expected:
-                return Lost(
+                return Torn(
                     f"{partition.target_topic} lacks our sequences {expected} to {first - 1} "
                     f"before offset {header.base_offset}"
                 )

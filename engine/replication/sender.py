@@ -101,8 +101,8 @@ class Sender:
         while self._ready and size < REQUEST_BYTES:
             partition = next(iter(self._ready))
             del self._ready[partition]
-            if not partition.queue:
-                continue
+            if not partition.sendable:
+                continue  # it tells when it is
             append = partition.next_append()
             sent.append((partition, append))
             size += len(append.payload)

@@ -7,7 +7,8 @@ Topic `ccr.<flow>.internal` on the target, one partition, compacted (docs/state.
     paused                         {"paused", "at"}
     partition/<topic>/<partition>  {"s": next source offset, "t": next target offset,
                                     "q": next sequence, "m": newest timestamp ms,
-                                    "c": sealed chunks, "r": newest runs, "x": why it stopped}
+                                    "c": sealed chunks, "r": newest runs, "x": why it stopped,
+                                    "h": topic ids, leader epoch, what was left out}
     runs/<topic>/<partition>/<n>   {"r": [[source, target, records], …]}  sealed, oldest first
 """
 
@@ -18,11 +19,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
-from engine.api.snapshots import Owner, Reason
+from engine.api.snapshots import Owner, Reason, SkippedRange
 from engine.kafka.fetch import TopicPartition
 from engine.replication.offset_map import OffsetMap, Run
 from engine.replication.partition import MirrorPartition, Progress
+from engine.replication.troubles import History
 
 FORMAT = 1
 RUNS_INLINE = 128  # runs beyond this are sealed into a record of their own
@@ -66,6 +69,7 @@ class Checkpoint:
     sealed: int
     runs: list[Run]
     stopped: Reason | None
+    history: History = field(default_factory=History)
 
 
 @dataclass(slots=True)
@@ -112,6 +116,7 @@ class FlowRecord:
             value["c"],
             _runs(value["r"]),
             Reason(stopped[0], stopped[1], stopped[2], retriable=False) if stopped else None,
+            _history(value.get("h")),
         )
 
     def offset_map(self, key: TopicPartition) -> OffsetMap:
@@ -121,6 +126,34 @@ class FlowRecord:
         for number in range(checkpoint.sealed):
             runs.extend(self.sealed_runs.get((*key, number), []))
         return OffsetMap([*runs, *checkpoint.runs])
+
+
+def _history(value: dict[str, Any] | None) -> History:
+    if value is None:
+        return History()
+    return History(
+        UUID(value["s"]),
+        UUID(value["t"]),
+        value["e"],
+        [SkippedRange(*row) for row in value.get("g", ())],
+        value.get("n", 0),
+        value.get("q", 0),
+        value.get("f", 0),
+    )
+
+
+def _history_value(history: History) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "s": history.source_id.hex,
+        "t": history.target_id.hex,
+        "e": history.source_epoch,
+    }
+    if history.skipped_records or history.foreign:
+        value["g"] = [[row.first, row.end, row.at, row.reason] for row in history.skipped]
+        value["n"] = history.skipped_records
+        value["q"] = history.quarantined
+        value["f"] = history.foreign
+    return value
 
 
 def _runs(rows: list[list[int]]) -> list[Run]:
@@ -182,8 +215,10 @@ class CheckpointWriter:
 
     def _encode(self, partition: MirrorPartition, out: Checkpoints) -> None:
         name = f"{partition.topic}/{partition.partition}"
-        sealed = self._sealed.get(partition.key, 0)
         offset_map = partition.offset_map
+        # A map that was cut has fewer chunks than were written; the whole ones stay as they are.
+        whole = max(0, len(offset_map) - 1) // RUNS_INLINE
+        sealed = min(self._sealed.get(partition.key, 0), whole)
         while len(offset_map) - sealed * RUNS_INLINE > RUNS_INLINE:
             first = sealed * RUNS_INLINE
             chunk = [list(run) for run in islice(offset_map.runs(first), RUNS_INLINE)]
@@ -198,6 +233,7 @@ class CheckpointWriter:
             "m": acked.newest_ms,
             "c": sealed,
             "r": [list(run) for run in offset_map.runs(sealed * RUNS_INLINE)],
+            "h": _history_value(partition.history),
         }
         if reason is not None and not reason.retriable:
             value["x"] = [reason.text, reason.next_step, reason.since]

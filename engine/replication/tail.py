@@ -11,7 +11,7 @@ from engine.kafka import codes, fetch
 from engine.kafka import records as r
 from engine.kafka.codes import Code
 from engine.kafka.connection import DataConnection
-from engine.kafka.fetch import TopicPartition
+from engine.kafka.fetch import Position, TopicPartition
 
 MAX_BYTES = 1024 * 1024
 MAX_WAIT_MS = 100
@@ -31,7 +31,7 @@ async def read_once(
     as Kafka has it, and ConnectionLostError.
     """
     body = fetch.request_body(
-        {partition: offset},
+        {partition: Position(offset)},
         [],
         session=(fetch.NO_SESSION, fetch.FINAL_EPOCH),
         isolation=fetch.READ_UNCOMMITTED,

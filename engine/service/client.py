@@ -78,10 +78,17 @@ class RemoteFlows:
         return await self._wire.command(flow, "resume")
 
     async def retry(
-        self, flow: str, topic: str | None = None, partition: int | None = None
+        self,
+        flow: str,
+        topic: str | None = None,
+        partition: int | None = None,
+        *,
+        accept: bool = False,
     ) -> CommandResult:
         """Start stopped partitions again."""
-        return await self._wire.command(flow, "retry", topic=topic, partition=partition)
+        return await self._wire.command(
+            flow, "retry", topic=topic, partition=partition, accept=accept
+        )
 
     async def limit(self, flow: str, bytes_per_second: int | None) -> CommandResult:
         """Set the flow's rate limit; None lifts it."""

@@ -51,6 +51,7 @@ class RetryBody(_Body):
 
     topic: str | None = None
     partition: Annotated[int, Field(ge=0)] | None = None
+    accept: bool = False
 
 
 class LimitBody(_Body):

@@ -4,7 +4,7 @@ GET  /v1/snapshot                       EngineSnapshot
 GET  /v1/events?since=ID                Event[]
 GET  /v1/flows/FLOW/partitions?since=N  PartitionsPage
 POST /v1/flows/FLOW/pause               CommandResult; likewise resume and take-over
-POST /v1/flows/FLOW/retry               {"topic": …, "partition": …}, both optional
+POST /v1/flows/FLOW/retry               {"topic": …, "partition": …, "accept": …}, all optional
 POST /v1/flows/FLOW/limit               {"bytes_per_second": N or null}
 Errors are engine.service.codec.ErrorBody with a status of 4xx or 5xx.
 """
@@ -113,7 +113,9 @@ class ControlServer:
     async def _retry(self, request: web.Request) -> web.Response:
         body = await _body(request, codec.RetryBody)
         flow = request.match_info["flow"]
-        return _result(await self._api.flows.retry(flow, body.topic, body.partition))
+        return _result(
+            await self._api.flows.retry(flow, body.topic, body.partition, accept=body.accept)
+        )
 
     async def _limit(self, request: web.Request) -> web.Response:
         body = await _body(request, codec.LimitBody)

@@ -209,7 +209,12 @@ class ScriptedFlows:
         return CommandResult(True, f"{flow} runs again")
 
     async def retry(
-        self, flow: str, topic: str | None = None, partition: int | None = None
+        self,
+        flow: str,
+        topic: str | None = None,
+        partition: int | None = None,
+        *,
+        accept: bool = False,
     ) -> CommandResult:
         await self._engine.asked("retry", flow, topic, partition)
         return CommandResult(

@@ -53,9 +53,14 @@ class RecordingEngine:
         return self._command("resume", flow)
 
     async def retry(
-        self, flow: str, topic: str | None = None, partition: int | None = None
+        self,
+        flow: str,
+        topic: str | None = None,
+        partition: int | None = None,
+        *,
+        accept: bool = False,
     ) -> CommandResult:
-        return self._command("retry", flow, topic, partition)
+        return self._command("retry", flow, topic, partition, accept)
 
     async def limit(self, flow: str, bytes_per_second: int | None) -> CommandResult:
         return self._command("limit", flow, bytes_per_second)

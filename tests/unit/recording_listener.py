@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.replication.partition import MirrorPartition
+from engine.replication.troubles import Trouble
 
 
 class RecordingListener:
@@ -14,7 +15,7 @@ class RecordingListener:
         self.work = 0
         self.acknowledged = 0
         self.resyncs: list[bool] = []  # of each: whether a sequence was refused
-        self.gaps: list[int] = []  # positions
+        self.troubles: list[Trouble] = []
         self.strangers: list[tuple[int, int]] = []
 
     def changed(self, partition: MirrorPartition) -> None:
@@ -33,8 +34,9 @@ class RecordingListener:
     def needs_resync(self, partition: MirrorPartition, sequence_refused: bool) -> None:
         self.resyncs.append(sequence_refused)
 
-    def out_of_range(self, partition: MirrorPartition) -> None:
-        self.gaps.append(partition.position)
+    def troubled(self, partition: MirrorPartition, trouble: Trouble) -> None:
+        assert partition.idle
+        self.troubles.append(trouble)
 
     def stranger_wrote(self, partition: MirrorPartition, expected: int, actual: int) -> None:
         self.strangers.append((expected, actual))

@@ -110,15 +110,15 @@ async def test_commands_arrive_with_their_arguments(
     assert (await remote.flows.pause("dr")).text == "did pause"
     await remote.flows.resume("dr")
     await remote.flows.retry("dr")
-    await remote.flows.retry("dr", "orders/ä?", 3)
+    await remote.flows.retry("dr", "orders/ä?", 3, accept=True)
     await remote.flows.limit("dr", 50)
     await remote.flows.limit("dr", None)
     await remote.flows.take_over("a..%2F b")
     assert engine.calls == [
         ("pause", "dr"),
         ("resume", "dr"),
-        ("retry", "dr", None, None),
-        ("retry", "dr", "orders/ä?", 3),
+        ("retry", "dr", None, None, False),
+        ("retry", "dr", "orders/ä?", 3, True),
         ("limit", "dr", 50),
         ("limit", "dr", None),
         ("take-over", "a..%2F b"),

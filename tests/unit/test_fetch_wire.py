@@ -6,13 +6,13 @@ import struct
 from collections.abc import Iterable
 
 import pytest
-from aiokafka.protocol.api import RequestHeader_v1
+from aiokafka.protocol.api import RequestHeader_v1, RequestHeader_v2
 from aiokafka.protocol.fetch import FetchRequest_v11, FetchResponse_v11
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.kafka import fetch, wire
-from engine.kafka.fetch import Aborted, FetchSession, TopicPartition
+from engine.kafka.fetch import Aborted, FetchSession, Position, TopicPartition
 
 keys = st.tuples(st.sampled_from(["orders", "größe", "x" * 249]), st.integers(0, 5))
 int64 = st.integers(0, 2**63 - 1)
@@ -31,7 +31,7 @@ def test_a_request_is_what_aiokafka_reads(
     isolation: int,
 ) -> None:
     body = fetch.request_body(
-        offsets,
+        {key: Position(offset) for key, offset in offsets.items()},
         forgotten,
         session=session,
         isolation=isolation,
@@ -63,7 +63,9 @@ def test_a_request_header_is_aiokafkas(api_key: int, version: int, correlation: 
         API_KEY = api_key
         API_VERSION = version
 
-    expected = RequestHeader_v1(Asked, correlation, wire.CLIENT_ID).encode()
+    flexible = version >= {0: 9, 1: 12}.get(api_key, 13)
+    header = RequestHeader_v2 if flexible else RequestHeader_v1
+    expected = header(Asked, correlation, wire.CLIENT_ID).encode()
     assert wire.request_header(api_key, version, correlation) == expected
 
 
@@ -145,12 +147,12 @@ class BrokersSession:
     def __init__(self) -> None:
         self.session_id = 0
         self.epoch = 0
-        self.partitions: dict[TopicPartition, int] = {}
+        self.partitions: dict[TopicPartition, Position] = {}
         self._made = 0
 
     def fetch(
         self,
-        tell: dict[TopicPartition, int],
+        tell: dict[TopicPartition, Position],
         forget: list[TopicPartition],
         session: tuple[int, int],
     ) -> tuple[int, int]:
@@ -192,11 +194,11 @@ def test_the_broker_always_fetches_what_is_wanted(
     happens: list[tuple[str, TopicPartition, int]],
 ) -> None:
     session, broker = FetchSession(), BrokersSession()
-    wanted: dict[TopicPartition, int] = {}
+    wanted: dict[TopicPartition, Position] = {}
     for what, key, offset in [*happens, ("ask", ("", 0), 0), ("ask", ("", 0), 0)]:
         if what == "want":
-            session.want(key, offset)
-            wanted[key] = offset
+            session.want(key, Position(offset))
+            wanted[key] = Position(offset)
         elif what == "drop":
             session.drop(key)
             wanted.pop(key, None)
@@ -226,11 +228,11 @@ def ask(session: FetchSession, broker: BrokersSession) -> None:
 def test_ten_thousand_idle_partitions_are_an_empty_request() -> None:
     session = FetchSession()
     for number in range(10_000):
-        session.want(("orders", number), 5)
+        session.want(("orders", number), Position(5))
     session.next_request()
     session.answered(1)
-    session.want(("orders", 77), 6)
-    assert session.next_request() == ({("orders", 77): 6}, [], (1, 1))
+    session.want(("orders", 77), Position(6))
+    assert session.next_request() == ({("orders", 77): Position(6)}, [], (1, 1))
     session.answered(1)
     assert session.next_request() == ({}, [], (1, 2))
 
@@ -238,9 +240,9 @@ def test_ten_thousand_idle_partitions_are_an_empty_request() -> None:
 def test_without_a_session_every_request_tells_everything() -> None:
     """A broker whose session cache is full answers with session id 0."""
     session = FetchSession()
-    session.want(("orders", 0), 5)
+    session.want(("orders", 0), Position(5))
     for _ in range(3):
-        assert session.next_request() == ({("orders", 0): 5}, [], (0, 0))
+        assert session.next_request() == ({("orders", 0): Position(5)}, [], (0, 0))
         session.answered(fetch.NO_SESSION)
 
 

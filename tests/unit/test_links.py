@@ -21,7 +21,9 @@ from engine.replication.fetcher import Fetcher
 from engine.replication.limiter import Limiter
 from engine.replication.links import Links
 from engine.replication.partition import MirrorPartition, Progress
+from engine.replication.pump import AlreadyThere
 from engine.replication.sender import MAX_IN_FLIGHT, Sender
+from engine.replication.troubles import OutOfRange
 from tests.unit import source_log as log
 from tests.unit.loopback import Peer, Request, listening, say_versions
 from tests.unit.recording_listener import RecordingListener
@@ -44,7 +46,7 @@ def running(number: int, listener: RecordingListener, at: int = 0) -> MirrorPart
     partition = MirrorPartition(("orders", number), "orders", listener)
     partition.acked = Progress(at, at, 0)
     partition.positioned = True
-    partition.begin((99, 0), None, 64)
+    partition.begin((99, 0), AlreadyThere(proven=True), 64)
     return partition
 
 
@@ -263,7 +265,7 @@ async def test_records_of_another_offset_than_is_wanted_now_are_not_taken() -> N
             fetch = await fetch_at(made)
             case.first.halt(PartitionState.PAUSED)
             case.first.acked = Progress(5, 5, 0)
-            case.first.begin((99, 0), None, 64)
+            case.first.begin((99, 0), AlreadyThere(proven=True), 64)
             await fetch.answer({("orders", 0): (0, batch(0))})
             fetch = await fetch_at(made)
             assert fetch.asked == {0: 5}
@@ -281,7 +283,7 @@ async def test_an_offset_out_of_range_and_a_missing_right_are_told() -> None:
             fetch = await fetch_at(made)
             await fetch.answer(answers)
             await until(lambda: case.second.state == PartitionState.STOPPED)
-        assert case.listener.gaps == [0]
+        assert case.listener.troubles == [OutOfRange()]
         assert case.second.reason is not None
         assert "Grant READ on orders" in case.second.reason.next_step
 
@@ -401,7 +403,7 @@ async def test_a_lost_connection_gives_everything_back_once(way: str) -> None:
             await until(lambda: made.connections == 2)
             while not made.quiet():
                 await made.request()
-            case.first.begin((99, 0), None, 64)
+            case.first.begin((99, 0), AlreadyThere(proven=True), 64)
             full(case.first, 2)
             case.sender.enqueue(case.first)
             request = await produced_at(made)
@@ -479,7 +481,7 @@ async def test_room_at_a_sender_wakes_the_fetchers_of_all_brokers() -> None:
                 assert fetch.asked == {0: 0}
                 await fetch.answer({("orders", 0): (0, batch(0, 1_200, 1_000))})
                 produced = await produced_at(targets)
-                second.begin((99, 0), None, 64)
+                second.begin((99, 0), AlreadyThere(proven=True), 64)
                 listener.links.check(second)
                 await until(lambda: bool(listener.links._fetchers[2][0]._pressed))
                 await produced.answer({0: (0, 0)})
@@ -515,7 +517,7 @@ async def test_a_partition_follows_its_leader_with_what_it_holds() -> None:
                 assert (before.held, after.held) == (0, partition.held)
                 await until(lambda: listener.resyncs == [False])  # its connection is gone
                 assert after.held == partition.held == 0
-                partition.begin((99, 0), None, 64)
+                partition.begin((99, 0), AlreadyThere(proven=True), 64)
                 listener.links.check(partition)
                 asked: dict[int, int] = {}
                 while asked != {0: 0}:

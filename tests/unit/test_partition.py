@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -9,9 +10,12 @@ import pytest
 from engine.api.snapshots import PartitionState
 from engine.kafka import records as r
 from engine.kafka.codes import Code
-from engine.kafka.fetch import Aborted, PartitionData
-from engine.replication.partition import MirrorPartition, Progress
+from engine.kafka.fetch import Aborted, Diverging, PartitionData
+from engine.replication.partition import TRUST_S, MirrorPartition, Progress
 from engine.replication.pump import AlreadyThere, Append
+from engine.replication.splitting import split
+from engine.replication.troubles import POISON as POISON_CODES
+from engine.replication.troubles import OutOfRange, Refused, Truncated, Unreadable
 from tests.unit import source_log as log
 from tests.unit.recording_listener import RecordingListener
 from tests.unit.source_log import Rec
@@ -41,7 +45,7 @@ class Case:
         self.partition = MirrorPartition(("orders", 3), "mirror", self.listener)
         self.partition.acked = Progress(100, 1_000, 7)
         self.partition.positioned = True
-        self.partition.begin(PRODUCER, there, 256 * 1024)
+        self.partition.begin(PRODUCER, there or AlreadyThere(proven=True), 256 * 1024)
 
     def fetched(
         self, *batches: bytes, aborted: tuple[Aborted, ...] = (), end: int = 10_000
@@ -115,15 +119,57 @@ def test_strangers_records_are_told_and_the_map_stays_right() -> None:
     assert case.partition.acked.target == 1_023
 
 
-def test_a_target_that_fell_back_stops_the_partition() -> None:
+def test_a_target_that_fell_back_is_looked_at_again() -> None:
     case = Case()
+    p = case.partition
     case.fetched(batch(100), batch(110))
-    case.partition.appended(case.sent(2)[0], 990)
-    assert case.partition.state == PartitionState.STOPPED
-    assert case.partition.reason is not None
-    assert "appended at 990, before 1000" in case.partition.reason.text
-    assert case.partition.acked == Progress(100, 1_000, 7)
+    first, second = case.sent(2)
+    p.appended(first, 990)
+    assert case.listener.resyncs == []
+    p.appended(second, 1_000)
+    assert case.listener.resyncs == [False]
+    assert p.state == PartitionState.WAITING
+    assert p.reason is not None
+    assert "appended at 990, before 1000: it lost records" in p.reason.text
+    assert p.acked == Progress(100, 1_000, 7)
     assert case.holds_nothing()
+
+
+def test_until_the_target_knows_our_sequence_a_second_append_waits_for_the_first() -> None:
+    """A broker without our sequence takes any: the second must not pass a refused first."""
+    case = Case(AlreadyThere())
+    p = case.partition
+    case.fetched(batch(100), batch(110))
+    assert p.sendable
+    first = p.next_append()
+    assert not p.sendable
+    told = case.listener.work
+    p.appended(first, 1_000)
+    assert p.sendable
+    assert case.listener.work == told + 1
+    case.fetched(batch(120))
+    p.next_append()
+    assert p.sendable
+
+
+def test_after_a_long_idle_time_the_target_is_looked_at_before_the_next_append(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = Case()
+    p = case.partition
+    case.fetched(batch(100))
+    p.appended(case.sent(1)[0], 1_000)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + TRUST_S - 1)
+    case.fetched(batch(110))
+    assert case.listener.resyncs == []
+    p.appended(case.sent(1)[0], 1_010)
+    monkeypatch.setattr(time, "monotonic", lambda: now + 2 * TRUST_S)
+    case.fetched(batch(120))
+    assert case.listener.resyncs == [True]
+    assert p.state == PartitionState.WAITING
+    assert p.idle
+    assert p.acked == Progress(120, 1_020, 27, 110)
 
 
 # Failures
@@ -176,10 +222,7 @@ def test_after_a_failure_all_answers_are_awaited_then_the_target_is_looked_at(ki
 
 
 REFUSALS = {
-    Code.MESSAGE_TOO_LARGE: "max.message.bytes",
     Code.TOPIC_AUTHORIZATION_FAILED: "Grant WRITE",
-    Code.INVALID_TIMESTAMP: "message.timestamp.before.max.ms",
-    Code.INVALID_RECORD: "cleanup.policy",
     Code.UNSUPPORTED_COMPRESSION_TYPE: "compression.type",
     Code.POLICY_VIOLATION: "Remove the cause",
     1_234: "Remove the cause",
@@ -289,17 +332,16 @@ def test_a_mirror_that_holds_something_else_stops() -> None:
 
 
 POISON: dict[str, tuple[bytes, str]] = {
-    "corrupt": (batch(110)[:-1] + b"!", "corrupt data from the source: CRC is"),
+    "corrupt": (batch(110)[:-1] + b"!", "cannot be read: CRC is"),
     "undecodable": (
         log.with_header(log.with_payload(batch(110, 4), b"nonsense"), last_offset_delta=60),
-        "corrupt data from the source: zstd records cannot be decoded",
+        "zstd records cannot be decoded",
     ),
-    "old": (log.with_header(batch(110), magic=1), "which ccr does not mirror yet"),
 }
 
 
 @pytest.mark.parametrize("kind", POISON)
-def test_a_batch_that_cannot_be_mirrored_stops_it_behind_all_that_came_before(kind: str) -> None:
+def test_a_batch_that_cannot_be_read_is_told_behind_all_that_came_before(kind: str) -> None:
     poison, words = POISON[kind]
     case = Case()
     p = case.partition
@@ -310,12 +352,96 @@ def test_a_batch_that_cannot_be_mirrored_stops_it_behind_all_that_came_before(ki
     assert not p.wants_data(NO_LIMIT)
     assert not p.soon_wanted
     (append,) = case.sent(1)
+    assert case.listener.troubles == []
     p.appended(append, 1_000)
-    assert p.state == PartitionState.STOPPED
-    assert p.reason is not None
-    assert words in p.reason.text
+    (found,) = case.listener.troubles
+    assert isinstance(found, Unreadable)
+    assert (found.first, found.next_offset, found.batch) == (110, 120, poison)
+    assert words in found.why
+    assert p.state == PartitionState.WAITING
     assert p.acked == Progress(110, 1_010, 17, 100)
     assert case.holds_nothing()
+
+
+@pytest.mark.parametrize("error", POISON_CODES)
+def test_a_batch_refused_for_what_it_holds_is_told_with_its_records(error: int) -> None:
+    case = Case()
+    p = case.partition
+    case.fetched(batch(100), batch(115), batch(125))
+    sent = case.sent(3)
+    payload = bytes(sent[1].payload)
+    p.appended(sent[0], 1_000)
+    p.refused(sent[1], error, "because")
+    assert case.listener.troubles == [], "first all that is in flight is answered"
+    p.refused(sent[2], Code.OUT_OF_ORDER_SEQUENCE_NUMBER, "")
+    (found,) = case.listener.troubles
+    assert isinstance(found, Refused)
+    assert (found.first, found.next_offset, found.error) == (115, 125, error)
+    assert found.offsets == tuple(range(115, 125))
+    assert found.why.endswith(": because")
+    assert found.batch == payload
+    assert found.remedy
+    assert case.listener.resyncs == []
+    assert p.acked == Progress(110, 1_010, 17, 100)
+
+
+def test_the_halves_of_a_refused_batch_go_on_where_it_stood() -> None:
+    case = Case()
+    p = case.partition
+    case.fetched(batch(103, 4))
+    p.refused(case.sent(1)[0], Code.MESSAGE_TOO_LARGE, "")
+    (refused,) = case.listener.troubles
+    assert isinstance(refused, Refused)
+    p.split = split(refused, p.acked.source)
+    p.begin(PRODUCER, AlreadyThere(proven=True), NO_LIMIT)
+    assert p.position == 113
+    halves = case.sent(2)
+    assert [(half.sequence, half.count, half.next_source) for half in halves] == [
+        (7, 5, 108),
+        (12, 5, 113),
+    ]
+    assert [r.read_header(memoryview(half.payload)).codec for half in halves] == [4, 4]
+    content = [row for half in halves for row in log.read(half.payload)]
+    assert [row.content() for row in content] == [
+        row.content() for row in log.read(bytearray(batch(103, 4)))
+    ]
+    p.appended(halves[0], 1_000)
+    p.appended(halves[1], 1_005)
+    assert list(p.offset_map.runs()) == [(103, 1_000, 10)]
+    assert p.acked == Progress(113, 1_010, 17, 103)
+
+
+def test_halves_are_forgotten_when_something_else_came_between() -> None:
+    case = Case()
+    p = case.partition
+    case.fetched(batch(100))
+    p.refused(case.sent(1)[0], Code.MESSAGE_TOO_LARGE, "")
+    (refused,) = case.listener.troubles
+    assert isinstance(refused, Refused)
+    p.split = split(refused, p.acked.source)
+    p.begin(PRODUCER, AlreadyThere([[1_000, 3]], proven=True), NO_LIMIT)
+    assert (p.position, p.idle) == (100, True)
+
+
+def test_a_source_with_another_history_is_told_once_all_held_is_mirrored() -> None:
+    case = Case()
+    p = case.partition
+    case.fetched(batch(100))
+    p.diverges(Diverging(3, 104))
+    assert case.listener.troubles == []
+    p.appended(case.sent(1)[0], 1_000)
+    assert case.listener.troubles == [Truncated(104)]
+    assert p.state == PartitionState.WAITING
+
+
+def test_a_leader_epoch_that_left_no_records_is_no_divergence() -> None:
+    case = Case()
+    p = case.partition
+    p.history.source_epoch = 5
+    p.diverges(Diverging(3, 100))
+    assert p.source_epoch == 3
+    assert p.state == PartitionState.RUNNING
+    assert p.wants_data(NO_LIMIT)
 
 
 def test_a_failure_on_the_way_to_a_stop_is_recovered_from_first() -> None:
@@ -335,10 +461,10 @@ def test_an_offset_that_the_source_lost_is_asked_about_once_all_held_is_mirrored
     p = case.partition
     case.fetched(batch(100))
     p.out_of_range()
-    assert case.listener.gaps == []
+    assert case.listener.troubles == []
     assert not p.wants_data(NO_LIMIT)
     p.appended(case.sent(1)[0], 1_000)
-    assert case.listener.gaps == [110]
+    assert case.listener.troubles == [OutOfRange()]
     assert p.state == PartitionState.WAITING
     assert p.reason is not None
     assert p.reason.text == "the source does not have offset 110"
