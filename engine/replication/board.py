@@ -11,6 +11,7 @@ from engine.api.snapshots import (
     PartitionsPage,
     PartitionState,
     RatePoint,
+    Trend,
 )
 from engine.kafka.fetch import TopicPartition
 from engine.replication.lag import Rate
@@ -53,10 +54,12 @@ class Board:
         self.version += 1
         records = size = 0
         for partition in self.partitions.values():
-            partition.tick(now, elapsed)
             records += partition.records_total
             size += partition.bytes_total
-            self._update_row(partition, now)
+            row = self._rows.get(partition.key)
+            if row is None or not _at_rest(row, partition):
+                partition.tick(now, elapsed)
+                self._update_row(partition, now)
         for key in self._rows.keys() - self.partitions.keys():
             del self._rows[key]
             self._removed[key] = self.version
@@ -70,9 +73,9 @@ class Board:
 
     def _update_row(self, partition: MirrorPartition, now: float) -> None:
         before = self._rows.get(partition.key)
-        row = _row(self.flow, partition, now, before.version if before else 0)
+        row = _row(self.flow, partition, now, self.version)
         if before is None or _differs(before, row):
-            self._rows[partition.key] = _row(self.flow, partition, now, self.version)
+            self._rows[partition.key] = row
 
     @property
     def lag_records(self) -> int | None:
@@ -129,6 +132,24 @@ def _row(flow: str, p: MirrorPartition, now: float, version: int) -> PartitionSn
     )
 
 
+def _at_rest(row: PartitionSnapshot, p: MirrorPartition) -> bool:
+    """Whether a tick would change nothing: what makes thousands of idle partitions cheap."""
+    acked = p.acked
+    return (
+        row.trend is Trend.IN_STEP
+        and row.mirrored_to == acked.source == p.source_end == row.source_end
+        and row.target_end == acked.target
+        and row.records_per_second == row.bytes_per_second == 0.0
+        and p.rate.records_per_second == p.rate.bytes_per_second == 0.0
+        and row.state is p.state
+        and row.reason is p.reason
+        and row.foreign_records == p.history.foreign
+        and row.skipped_records == p.history.skipped_records
+        and row.target_topic == p.target_topic
+        and p.positioned
+    )
+
+
 def _differs(before: PartitionSnapshot, row: PartitionSnapshot) -> bool:
     """Whether a row is worth sending again; a mere look at the source is not."""
     return (
@@ -139,6 +160,7 @@ def _differs(before: PartitionSnapshot, row: PartitionSnapshot) -> bool:
         before.reason,
         before.trend,
         before.records_per_second,
+        before.bytes_per_second,
         before.target_end,
         before.target_topic,
         before.skipped_records,
@@ -151,6 +173,7 @@ def _differs(before: PartitionSnapshot, row: PartitionSnapshot) -> bool:
         row.reason,
         row.trend,
         row.records_per_second,
+        row.bytes_per_second,
         row.target_end,
         row.target_topic,
         row.skipped_records,
