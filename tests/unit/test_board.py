@@ -59,6 +59,10 @@ def stop(partition: MirrorPartition) -> None:
     partition.stop("too large", "ccr retry")
 
 
+def pause(partition: MirrorPartition) -> None:
+    partition.set_state(PartitionState.PAUSED)
+
+
 def mirror_one(partition: MirrorPartition) -> None:
     partition.observe_end(11, NOW)
     partition.acked.source += 1
@@ -88,7 +92,7 @@ def skip(partition: MirrorPartition) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [stop, mirror_one, grow, restart, give_reason, meet_a_stranger, skip]
+    "change", [stop, pause, mirror_one, grow, restart, give_reason, meet_a_stranger, skip]
 )
 def test_what_happens_to_a_resting_partition_shows_at_the_next_tick(
     change: Callable[[MirrorPartition], None], clock: Clock
