@@ -12,17 +12,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka import errors as kafka_errors
-from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from engine.config.model import ClusterConfig
-from engine.errors import ConnectError, KafkaError
+from engine.errors import ConfigError, ConnectError, KafkaError
 from engine.kafka import codes
 from engine.kafka.codes import Code
 from engine.kafka.connection import ConnectionLostError, DataConnection, adopt
 from engine.kafka.describe_producers import DescribeProducersRequest, ProducerState
-from engine.kafka.dialing import Dialer
+from engine.kafka.dialing import REQUEST_TIMEOUT_S, Connection, Dialer
 from engine.kafka.fetch import TopicPartition
 from engine.kafka.metadata import NO_LEADER, ClusterMetadata, MetadataRequest, MetadataResponse
 
@@ -40,7 +39,7 @@ class Cluster:
         self.config = config
         self.brokers: dict[int, tuple[str, int]] = {}
         self._dialer: Dialer | None = None
-        self._connections: dict[tuple[str, int], AIOKafkaConnection] = {}
+        self._connections: dict[tuple[str, int], Connection] = {}
         self._dialing = asyncio.Lock()
         self._last_metadata: tuple[MetadataResponse, ClusterMetadata] | None = None  # of all topics
 
@@ -57,13 +56,23 @@ class Cluster:
     async def _dialer_ready(self) -> Dialer:
         if self._dialer is None:
             self._dialer = await Dialer.create(self.name, self.config)
+        elif self._dialer.stale:
+            try:
+                self._dialer = await Dialer.create(self.name, self.config)
+            except ConfigError as error:  # it was right once: it is tried again
+                raise ConnectError(
+                    error.operation, error.object, error.cause, error.next_step
+                ) from error
         return self._dialer
 
-    async def _connection(self, address: tuple[str, int]) -> AIOKafkaConnection:
+    async def _connection(self, address: tuple[str, int]) -> Connection:
         async with self._dialing:
             connection = self._connections.get(address)
             if connection is not None and connection.connected():
-                return connection
+                if not connection.retires:
+                    return connection
+                # Others may wait for answers on it; their requests end within that time.
+                asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, connection.close)
             dialer = await self._dialer_ready()
             connection = await dialer.dial(*address)
             self._connections[address] = connection
@@ -75,7 +84,7 @@ class Cluster:
         known = [address for address in self._connections if self._connections[address].connected()]
         return list(dict.fromkeys([*known, *self.brokers.values(), *seeds]))
 
-    async def _any_connection(self) -> AIOKafkaConnection:
+    async def _any_connection(self) -> Connection:
         failure: ConnectError | None = None
         for address in self._addresses():
             try:
@@ -84,7 +93,7 @@ class Cluster:
                 failure = error
         raise failure or ConnectError("connecting to cluster", self.name, "it has no known broker")
 
-    async def _node_connection(self, node: int) -> AIOKafkaConnection:
+    async def _node_connection(self, node: int) -> Connection:
         if node not in self.brokers:
             raise ConnectError(
                 "connecting to cluster", self.name, f"broker {node} is not known (no leader yet?)"

@@ -7,7 +7,9 @@ protocol. `adopt` is the one place that touches aiokafka's private names; a test
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
+import time
 from collections import deque
 from collections.abc import Sequence
 
@@ -42,6 +44,8 @@ class DataConnection(asyncio.BufferedProtocol):
         self._writable.set()
         self._watchdog: asyncio.TimerHandle | None = None
         self.set_up_by: AIOKafkaConnection | None = None
+        self._retire_at = math.inf
+        self._throttled_until = 0.0
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     # asyncio's side
@@ -137,12 +141,35 @@ class DataConnection(asyncio.BufferedProtocol):
         self._correlation = (self._correlation + 1) & 0x7FFFFFFF
         header = request_header(api_key, version, self._correlation)
         size = len(header) + sum(map(len, body))
-        deadline = loop.time() + timeout_seconds
+        deadline = max(loop.time(), self._throttled_until) + timeout_seconds
         self._waiting.append((self._correlation, future, deadline))
         if self._watchdog is None or deadline < self._watchdog.when():
             self._watch(deadline)
         self._transport.write(b"".join((I32.pack(size), header, *body)))
         return future
+
+    @property
+    def retires(self) -> bool:
+        """Whether to go on on another connection: the broker is about to end its session."""
+        return time.monotonic() >= self._retire_at
+
+    def throttled(self, milliseconds: int) -> None:
+        """Take note that the broker answers nothing for so long: a quota was exceeded (KIP-219).
+
+        What waits for an answer gets as much more time, and so does what is sent meanwhile.
+        """
+        if milliseconds <= 0:
+            return
+        now = asyncio.get_running_loop().time()
+        until = max(self._throttled_until, now + milliseconds / 1000)
+        more = until - max(self._throttled_until, now)
+        self._throttled_until = until
+        self._waiting = deque((id_, future, at + more) for id_, future, at in self._waiting)
+
+    @property
+    def throttle_left(self) -> float:
+        """How long the broker will yet answer nothing, seconds."""
+        return max(0.0, self._throttled_until - asyncio.get_running_loop().time())
 
     async def writable(self) -> None:
         """Wait until the socket takes more."""
@@ -201,6 +228,7 @@ def adopt(connection: AIOKafkaConnection) -> DataConnection:
     if connection._idle_handle is not None:  # noqa: SLF001
         connection._idle_handle.cancel()  # noqa: SLF001
     data = DataConnection(f"{connection.host}:{connection.port}", dict(connection._versions))  # noqa: SLF001
+    data._retire_at = getattr(connection, "retire_at", math.inf)  # noqa: SLF001
     data.adopt_transport(transport)
     # Neither aiokafka's object nor its stream writer may close the transport when it is collected.
     connection._reader = None  # noqa: SLF001

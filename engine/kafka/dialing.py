@@ -1,130 +1,123 @@
-"""How to connect to a cluster: TLS context, credentials, and what went wrong in one sentence."""
+"""How to connect to a cluster: credentials, TLS, and the connection with its session's end."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
+import math
+import random
+import time
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import errors as kafka_errors
-from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.protocol.admin import SaslAuthenticateRequest
 from pydantic import SecretStr
 
-from engine.config.model import ClusterConfig, SecurityProtocol, TlsConfig
+from engine.config.model import ClusterConfig, SaslMechanism, SecurityProtocol
 from engine.errors import ConnectError
+from engine.kafka import tls
+from engine.kafka.oauth import TokenProvider
+from engine.kafka.refusals import CONNECT_TIMEOUT_S, is_about_credentials, why
+from engine.kafka.tls import Tls
 from engine.kafka.wire import CLIENT_ID
 
-CONNECT_TIMEOUT_S = 10.0
 REQUEST_TIMEOUT_S = 30.0
+# Of a session's lifetime (KIP-368): connections made together must not all end together.
+RETIRE_AT = (0.75, 0.9)
 
 
-@dataclass(frozen=True, slots=True)
+class Connection(AIOKafkaConnection):  # type: ignore[misc]
+    """aiokafka's connection, which also takes in what the broker says about the login.
+
+    aiokafka passes over both: the session's lifetime, and the refusal of a token, which comes as
+    content of an answer without an error (RFC 7628, section 3.2.2).
+    """
+
+    retire_at = math.inf
+    """Monotonic time from which on it is to be replaced: the broker is about to end its session."""
+
+    def send(self, request: Any, expect_response: bool = True) -> Awaitable[Any]:
+        """Send a request."""
+        answer: Awaitable[Any] = super().send(request, expect_response)
+        return self._logged_in(answer) if isinstance(request, SaslAuthenticateRequest) else answer
+
+    async def _logged_in(self, answer: Awaitable[Any]) -> Any:
+        asked_at = time.monotonic()
+        response = await answer
+        if self._sasl_mechanism == SaslMechanism.OAUTHBEARER and response.sasl_auth_bytes:
+            raise kafka_errors.SaslAuthenticationFailed("the broker refused the token")
+        lifetime_ms = getattr(response, "session_lifetime_ms", 0)
+        if lifetime_ms > 0:
+            share = random.uniform(*RETIRE_AT)  # noqa: S311  (spreading, not secrecy)
+            self.retire_at = asked_at + share * lifetime_ms / 1000
+        return response
+
+    @property
+    def retires(self) -> bool:
+        """Whether it is to be replaced now."""
+        return time.monotonic() >= self.retire_at
+
+
+@dataclass(slots=True)
 class Dialer:
-    """Opens aiokafka connections to the brokers of one cluster."""
+    """Opens connections to the brokers of one cluster."""
 
     cluster: str
-    protocol: SecurityProtocol
-    ssl_context: ssl.SSLContext | None
-    mechanism: str | None
-    username: str | None
+    config: ClusterConfig
+    tls: Tls | None
     password: SecretStr | None = field(repr=False)
+    tokens: TokenProvider | None
+    stale: bool = False
+    """A broker refused our credentials: they may have been replaced, read them again."""
 
     @classmethod
     async def create(cls, name: str, config: ClusterConfig) -> Dialer:
         """Read secrets and certificates; raises ConfigError or ConnectError."""
-        password = None
-        if config.sasl is not None:
+        password = tokens = None
+        if config.sasl is not None and config.sasl.password is not None:
             password = await config.sasl.password.resolve(what=f"cluster {name}")
+        if config.sasl is not None and config.sasl.client_secret is not None:
+            secret = await config.sasl.client_secret.resolve(what=f"cluster {name}")
+            tokens = TokenProvider(name, config.sasl, secret)
         context = None
         if config.security_protocol in (SecurityProtocol.SSL, SecurityProtocol.SASL_SSL):
-            context = await _ssl_context(name, config.tls)
-        return cls(
-            name,
-            config.security_protocol,
-            context,
-            config.sasl.mechanism.value if config.sasl else None,
-            config.sasl.username if config.sasl else None,
-            password,
-        )
+            context = await tls.load(name, config.tls)
+        return cls(name, config, context, password, tokens)
 
-    async def dial(self, host: str, port: int) -> AIOKafkaConnection:
+    @property
+    def login(self) -> str:
+        """Who we log in as, in words; empty without a login."""
+        sasl = self.config.sasl
+        return f"{sasl.username or sasl.client_id} ({sasl.mechanism})" if sasl else ""
+
+    async def dial(self, host: str, port: int) -> Connection:
         """Connect and log in; raises ConnectError."""
+        sasl = self.config.sasl
+        connection = Connection(
+            host,
+            port,
+            client_id=CLIENT_ID,
+            request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
+            ssl_context=self.tls.context if self.tls else None,
+            security_protocol=self.config.security_protocol.value,
+            sasl_mechanism=sasl.mechanism.value if sasl else None,
+            sasl_plain_username=sasl.username if sasl else None,
+            sasl_plain_password=self.password.get_secret_value() if self.password else None,
+            sasl_oauth_token_provider=self.tokens,
+        )
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                return await create_conn(
-                    host,
-                    port,
-                    client_id=CLIENT_ID,
-                    request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
-                    ssl_context=self.ssl_context,
-                    security_protocol=self.protocol.value,
-                    sasl_mechanism=self.mechanism,
-                    sasl_plain_username=self.username,
-                    sasl_plain_password=self.password.get_secret_value() if self.password else None,
-                )
+                await connection.connect()
         except (OSError, EOFError, TimeoutError, ValueError, kafka_errors.KafkaError) as error:
+            self.stale = self.stale or is_about_credentials(error)
             raise self._explain(f"{host}:{port}", error) from error
+        return connection
 
     def _explain(self, address: str, error: Exception) -> ConnectError:
-        cause, next_step = _cause(error, self.protocol)
+        own = self.tls.own if self.tls else None
+        cause, next_step = why(error, self.config.security_protocol, self.login, own)
         return ConnectError(
             "connecting to cluster", f"{self.cluster} at {address}", cause, next_step
         )
-
-
-def _cause(error: Exception, protocol: SecurityProtocol) -> tuple[str, str]:
-    match error:
-        case ssl.SSLCertVerificationError():
-            return (
-                f"its certificate was not accepted ({error.verify_message})",
-                "Check tls.ca and the host name in bootstrap_servers",
-            )
-        case ssl.SSLError():
-            return (
-                f"TLS failed ({error.reason or error})",
-                "Check that this port speaks TLS and which client certificate it wants",
-            )
-        case kafka_errors.AuthenticationFailedError() | kafka_errors.SaslAuthenticationFailed():
-            return "the login was refused", "Check sasl.username, the password and sasl.mechanism"
-        case kafka_errors.UnsupportedSaslMechanismError():
-            return str(error), "Change sasl.mechanism"
-        case ConnectionRefusedError():
-            return "connection refused", "Is the broker running, and the port right?"
-        case TimeoutError():
-            return (
-                f"no answer within {CONNECT_TIMEOUT_S:.0f} s",
-                "Check the network and firewalls on the way",
-            )
-        case kafka_errors.KafkaConnectionError() | EOFError() | ConnectionResetError():
-            return (
-                f"the broker closed the connection during the set-up as {protocol}",
-                "Check security_protocol against the broker's listener",
-            )
-        case _:
-            return str(error) or type(error).__name__, "Check bootstrap_servers"
-
-
-async def _ssl_context(name: str, tls: TlsConfig) -> ssl.SSLContext:
-    key_password = None
-    if tls.key_password is not None:
-        key_password = await tls.key_password.resolve(what=f"the TLS key of cluster {name}")
-
-    def build() -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=tls.ca)
-        context.check_hostname = tls.verify_hostname
-        if tls.certificate:
-            password: Any = key_password.get_secret_value() if key_password else None
-            context.load_cert_chain(tls.certificate, tls.key, password)
-        return context
-
-    try:
-        return await asyncio.to_thread(build)
-    except (OSError, ssl.SSLError) as error:
-        raise ConnectError(
-            "preparing TLS for cluster",
-            name,
-            str(error),
-            "Check the files under tls",
-            retriable=False,
-        ) from None

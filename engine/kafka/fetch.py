@@ -76,6 +76,7 @@ class FetchResponse(NamedTuple):
     error: int
     session_id: int
     partitions: list[PartitionData]
+    throttle_ms: int = 0  # for so long the broker answers nothing more (KIP-219)
 
 
 def request_body(
@@ -121,10 +122,11 @@ def _by_topic(
 
 def parse_response(frame: memoryview) -> FetchResponse:
     """Find every partition's record set; raises struct.error or IndexError for a cut-off frame."""
-    reader = Reader(frame, 8)  # after correlation id and throttle time
+    reader = Reader(frame, 4)  # after the correlation id
+    throttle_ms = reader.i32()
     error = reader.i16()
     session_id = reader.i32()
-    return FetchResponse(error, session_id, list(_partitions(reader)))
+    return FetchResponse(error, session_id, list(_partitions(reader)), throttle_ms)
 
 
 def _partitions(reader: Reader) -> Iterator[PartitionData]:

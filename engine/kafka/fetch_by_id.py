@@ -85,10 +85,10 @@ def parse_response(frame: memoryview, names: Mapping[UUID, str]) -> FetchRespons
     """
     reader = CompactReader(frame, 4)  # after the correlation id
     reader.tags()
-    reader.at += 4  # throttle time
+    throttle_ms = reader.i32()
     error = reader.i16()
     session_id = reader.i32()
-    return FetchResponse(error, session_id, list(_partitions(reader, names)))
+    return FetchResponse(error, session_id, list(_partitions(reader, names)), throttle_ms)
 
 
 def _partitions(reader: CompactReader, names: Mapping[UUID, str]) -> Iterator[PartitionData]:

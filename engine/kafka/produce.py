@@ -62,6 +62,12 @@ def parse_response(frame: memoryview, version: int) -> list[Appended]:
     return answers
 
 
+def throttle_ms(frame: memoryview) -> int:
+    """Return for how long the broker answers nothing more on the connection (KIP-219)."""
+    milliseconds: int = I32.unpack_from(frame, len(frame) - I32.size)[0]  # the last field
+    return milliseconds
+
+
 def _record_errors(reader: Reader) -> str:
     details = []
     for _ in range(reader.i32()):

@@ -12,7 +12,7 @@ import struct
 import time
 from collections.abc import Callable, Iterable
 
-from engine.errors import CcrError, ConnectError
+from engine.errors import CcrError, ConfigError, ConnectError
 from engine.kafka import codes, fetch
 from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
@@ -64,6 +64,7 @@ class Fetcher:
         self._wake = asyncio.Event()
         self.trouble: CcrError | None = None
         self.answered_at = 0.0
+        self.throttled_at = 0.0  # monotonic; when a quota held it up last
 
     def assign(self, partitions: Iterable[MirrorPartition]) -> None:
         """Set which partitions this broker leads."""
@@ -97,7 +98,8 @@ class Fetcher:
                 backoff.reset()
                 self._session.reset()
                 await self._fetch_all(connection)
-            except ConnectError as error:
+                continue  # on a new connection
+            except (ConnectError, ConfigError) as error:
                 self._failed(error)
             except (ConnectionLostError, struct.error, IndexError, UnicodeDecodeError) as error:
                 self._failed(ConnectError("fetching from cluster", self._cluster.name, str(error)))
@@ -111,12 +113,17 @@ class Fetcher:
         self._leader_moved()
 
     async def _fetch_all(self, connection: DataConnection) -> None:
+        """Fetch until the connection retires."""
         while True:
+            if connection.throttle_left:
+                await asyncio.sleep(connection.throttle_left)
             self._update_session()
             while not len(self._session):
                 self._wake.clear()
                 await self._wake.wait()
                 self._update_session()
+            if connection.retires:
+                return
             frame = await self._fetch_once(connection)
             response = self._session.parse(frame)
             if response.error in _SESSION_ENDED:
@@ -128,6 +135,9 @@ class Fetcher:
                 )
             self._session.answered(response.session_id)
             self.answered_at = time.time()
+            if response.throttle_ms > 0:
+                connection.throttled(response.throttle_ms)
+                self.throttled_at = time.monotonic()
             for data in response.partitions:
                 self._deliver(frame, data)
                 if data.end - data.start > LONG_WORK_BYTES:

@@ -318,7 +318,7 @@ class Flow:
             total = len(self.board.partitions)
             text = f"{stopped} of {total} partitions stopped"
             return FlowState.RUNNING, Reason(text, "See each one's reason, then ccr retry")
-        return FlowState.RUNNING, None
+        return FlowState.RUNNING, _throttle(mirroring.throttled)
 
     def _state_elsewhere(self) -> tuple[FlowState, Reason | None]:
         if self._trouble is not None:
@@ -388,6 +388,15 @@ class Flow:
 
 
 MirrorKey = tuple[str, int]
+
+
+def _throttle(clusters: list[str]) -> Reason | None:
+    if not clusters:
+        return None
+    return Reason(
+        f"slowed down by a quota of cluster {' and '.join(clusters)}",
+        "Raise producer_byte_rate or consumer_byte_rate there for ccr's client id or user",
+    )
 
 
 def _reason(error: CcrError) -> Reason:

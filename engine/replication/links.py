@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
 from collections.abc import Callable, Iterable
 
@@ -16,6 +17,7 @@ from engine.replication.partition import MirrorPartition
 from engine.replication.sender import Sender
 
 PARTITION_SHARE_BYTES = 4 * 1024 * 1024
+THROTTLE_SHOWN_S = 10.0  # so that it does not come and go on the screen
 LEAST_SENDER_SHARE_BYTES = 1024 * 1024
 
 
@@ -51,6 +53,17 @@ class Links:
         links: list[Fetcher | Sender] = [fetcher for fetcher, _ in self._fetchers.values()]
         links += [sender for sender, _ in self._senders.values()]
         return [link.trouble for link in links if link.trouble is not None]
+
+    @property
+    def throttled(self) -> list[str]:
+        """The clusters whose quotas hold us up just now."""
+        since = time.monotonic() - THROTTLE_SHOWN_S
+        found = []
+        if any(fetcher.throttled_at > since for fetcher, _ in self._fetchers.values()):
+            found.append(self._source.name)
+        if any(sender.throttled_at > since for sender, _ in self._senders.values()):
+            found.append(self._target.name)
+        return found
 
     def assign(
         self,

@@ -112,6 +112,11 @@ class Mirroring:
         own = [self._trouble] if self._trouble else []
         return own + self._links.troubles
 
+    @property
+    def throttled(self) -> list[str]:
+        """The clusters whose quotas hold the flow up just now."""
+        return self._links.throttled
+
     # commands
 
     async def set_paused(self, paused: bool) -> None:

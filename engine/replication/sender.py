@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
+import time
 from collections.abc import Callable
 
-from engine.errors import CcrError, ConnectError
+from engine.errors import CcrError, ConfigError, ConnectError
 from engine.kafka import produce
 from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 MAX_IN_FLIGHT = 5
 REQUEST_BYTES = 4 * 1024 * 1024
+LEAST_REQUEST_BYTES = 16 * 1024
+LONG_THROTTLE_MS = 1000
 BROKER_TIMEOUT_MS = 20_000
 ANSWER_TIMEOUT_S = 30.0
 
@@ -40,7 +43,9 @@ class Sender:
         self._ready: dict[MirrorPartition, None] = {}
         self._wake = asyncio.Event()
         self._in_flight = 0
+        self._request_bytes = REQUEST_BYTES
         self.held = 0  # bytes its partitions hold
+        self.throttled_at = 0.0  # monotonic; when a quota held it up last
         self.trouble: CcrError | None = None
 
     def enqueue(self, partition: MirrorPartition) -> None:
@@ -62,7 +67,8 @@ class Sender:
                 self.trouble = None
                 backoff.reset()
                 await self._send_all(connection)
-            except ConnectError as error:
+                continue  # on a new connection
+            except (ConnectError, ConfigError) as error:
                 self._give_back(error)
             except ConnectionLostError as error:
                 self._give_back(ConnectError("sending to cluster", self._cluster.name, str(error)))
@@ -80,16 +86,22 @@ class Sender:
                 partition.lost(partition.next_append(), str(error))
 
     async def _send_all(self, connection: DataConnection) -> None:
+        """Send until the connection retires, with nothing unanswered on it then."""
         version = next((v for v in produce.VERSIONS if connection.supports(produce.API_KEY, v)), 7)
         self._in_flight = 0
         connection.closed.add_done_callback(lambda _: self._wake.set())
         while True:
-            while not self._ready or self._in_flight >= MAX_IN_FLIGHT:
+            while not self._ready or self._in_flight >= MAX_IN_FLIGHT or connection.retires:
+                if connection.retires and not self._in_flight:
+                    return
                 self._wake.clear()
                 await self._wake.wait()
                 if connection.closed.done():
                     raise ConnectionLostError(f"{connection.address}: {connection.why_closed()}")
             await connection.writable()
+            if connection.throttle_left:
+                await asyncio.sleep(connection.throttle_left)
+                continue
             sent = self._collect()
             if sent:
                 self._send(connection, version, sent)
@@ -98,7 +110,7 @@ class Sender:
         sent: Sent = []
         size = 0
         again = []
-        while self._ready and size < REQUEST_BYTES:
+        while self._ready and size < self._request_bytes:
             partition = next(iter(self._ready))
             del self._ready[partition]
             if not partition.sendable:
@@ -144,7 +156,19 @@ class Sender:
         except (struct.error, IndexError, UnicodeDecodeError) as error:
             connection.abort(f"the answer to Produce makes no sense: {error}")
             results = {}
+        else:
+            self._note_throttle(connection, produce.throttle_ms(answer.result()))
         self._deliver(sent, results)
+
+    def _note_throttle(self, connection: DataConnection, milliseconds: int) -> None:
+        """Under a quota, send less at once: the broker holds up the connection by what came."""
+        if milliseconds > 0:
+            connection.throttled(milliseconds)
+            self.throttled_at = time.monotonic()
+            if milliseconds > LONG_THROTTLE_MS:
+                self._request_bytes = max(LEAST_REQUEST_BYTES, self._request_bytes // 2)
+        elif self._request_bytes < REQUEST_BYTES:
+            self._request_bytes = min(REQUEST_BYTES, self._request_bytes * 2)
 
     def _deliver(self, sent: Sent, results: dict[tuple[str, int], produce.Appended]) -> None:
         for partition, append in sent:

@@ -124,6 +124,8 @@ class StateLog:
             await backoff.sleep()
 
     async def _connected(self) -> DataConnection:
+        if self._connection is not None and self._connection.retires:
+            self._disconnect()
         if self._connection is None or self._connection.closed.done():
             self._metadata = await self._cluster.metadata([self.topic])
             leader = self._metadata.leader(self.topic, 0)
@@ -303,9 +305,9 @@ class StateLog:
         batch = r.encode(rows, 0, producer)
         version = next((v for v in produce.VERSIONS if connection.supports(produce.API_KEY, v)), 7)
         body = produce.request_body([(self.topic, 0, batch)], timeout_ms=10_000)
-        answer = produce.parse_response(
-            await connection.send(produce.API_KEY, version, body, 15.0), version
-        )[0]
+        frame = await connection.send(produce.API_KEY, version, body, 15.0)
+        connection.throttled(produce.throttle_ms(frame))
+        answer = produce.parse_response(frame, version)[0]
         if answer.error == Code.NONE:
             if identity is not None:
                 await self._verify(connection, answer.base_offset, batch)

@@ -43,6 +43,7 @@ async def read_once(
     name = f"{partition[0]}/{partition[1]}"
     try:
         response = fetch.parse_response(frame)
+        connection.throttled(response.throttle_ms)
         data = response.partitions[0]
     except (struct.error, IndexError) as error:
         raise KafkaError("reading", name, f"the broker's answer makes no sense: {error}") from error
