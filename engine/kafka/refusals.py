@@ -46,7 +46,7 @@ def why(
     match error:
         case kafka_errors.AuthenticationFailedError() | kafka_errors.SaslAuthenticationFailed():
             return f"the login {login} was refused", f"Check {_credentials(login)}"
-        case kafka_errors.UnsupportedSaslMechanismError() | kafka_errors.UnsupportedSaslMechanism():
+        case kafka_errors.UnsupportedSaslMechanismError():
             return f"the broker does not offer the login {login} here", "Change sasl.mechanism"
         case ConnectionRefusedError():
             return "connection refused", "Is the broker running, and the port right?"
