@@ -44,6 +44,9 @@ class ClusterSpec:
     """Empty: the one that the cluster has, KAFKA_VERSION for a new one."""
     security: Security | None = None
     """What it asks of clients; None: nothing, and there is the PLAINTEXT listener only."""
+    proxies: tuple[int, ...] = ()
+    """Ports of TCP proxies of the caller's, one a broker: opens the listener PROXIED, whose clients
+    are sent there. The proxies forward to the port that `Sandbox.bootstrap` tells of it."""
 
     def __post_init__(self) -> None:
         """Check what cannot be left to the broker."""
@@ -51,16 +54,28 @@ class ClusterSpec:
             raise SandboxError(
                 "plan", "a cluster", f"{self.brokers} brokers asked for", "Ask for 1 or more."
             )
+        if self.proxies and len(self.proxies) != self.brokers:
+            raise SandboxError(
+                "plan", "a cluster", f"{len(self.proxies)} proxies for {self.brokers} brokers",
+                "Name one for each.",
+            )  # fmt: skip
         if self.kafka_version and self.kafka_version not in kafka_versions():
             raise SandboxError(
                 "plan", "a cluster", f"Kafka {self.kafka_version} is not one of the sandbox's",
                 f"Ask for one of: {', '.join(kafka_versions())}.",
             )  # fmt: skip
 
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """The listeners besides PLAINTEXT."""
+        secure = self.security.listeners if self.security else ()
+        return (*secure, Listener.PROXIED) if self.proxies else secure
+
     def to_state(self) -> dict[str, Any]:
         """Return the spec as JSON has it."""
         state = asdict(self)
         state["jvm_options"] = list(self.jvm_options)
+        state["proxies"] = list(self.proxies)
         state["broker_properties"] = {str(n): dict(p) for n, p in self.broker_properties.items()}
         return state
 
@@ -69,6 +84,7 @@ class ClusterSpec:
         """Return the spec that `to_state` wrote."""
         fields = dict(state)
         fields["jvm_options"] = tuple(fields["jvm_options"])
+        fields["proxies"] = tuple(fields.get("proxies", ()))
         fields["broker_properties"] = {int(n): p for n, p in fields["broker_properties"].items()}
         if fields.get("security"):
             fields["security"] = Security.from_state(fields["security"])
@@ -98,9 +114,13 @@ def broker_properties(cluster: ClusterState, node: NodeState, data: Path) -> dic
     controllers = cluster.nodes[: MOST_CONTROLLERS if spec.brokers >= MOST_CONTROLLERS else 1]
     is_controller = node in controllers
     voters = ",".join(f"{voter.id}@{HOST}:{voter.controller_port}" for voter in controllers)
-    for_clients = [Listener.PLAINTEXT, *(spec.security.listeners if spec.security else ())]
+    for_clients = [Listener.PLAINTEXT, *spec.listeners]
     client_listeners = [f"{name}://{HOST}:{node.client_port(name)}" for name in for_clients]
     listeners = list(client_listeners)
+    advertised = client_listeners
+    if spec.proxies:
+        proxy = f"{Listener.PROXIED}://{HOST}:{spec.proxies[cluster.nodes.index(node)]}"
+        advertised = [*client_listeners[:-1], proxy]
     if is_controller:
         listeners.append(f"CONTROLLER://{HOST}:{node.controller_port}")
     replicas = str(min(3, spec.brokers))
@@ -110,7 +130,7 @@ def broker_properties(cluster: ClusterState, node: NodeState, data: Path) -> dic
         "controller.quorum.voters": voters,
         "controller.listener.names": "CONTROLLER",
         "listeners": ",".join(listeners),
-        "advertised.listeners": ",".join(client_listeners),
+        "advertised.listeners": ",".join(advertised),
         "listener.security.protocol.map": ",".join(
             [*(f"{name}:{name.protocol}" for name in for_clients), "CONTROLLER:PLAINTEXT"]
         ),

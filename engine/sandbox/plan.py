@@ -102,7 +102,7 @@ def _new_cluster(name: str, spec: ClusterSpec, state: SandboxState) -> ClusterSt
             "name", f"a cluster {name!r}", "it is not 1 to 64 letters, digits, - and _",
             "Choose another name.",
         )  # fmt: skip
-    listeners = spec.security.listeners if spec.security else ()
+    listeners = spec.listeners
     each = 2 + len(listeners)
     ports = free_ports(each * spec.brokers, [p for n in state.nodes() for p in n.ports])
     nodes = []

@@ -38,6 +38,7 @@ class Listener(StrEnum):
     MTLS = "MTLS"  # a client certificate is required
     SASL = "SASL"
     SASL_TLS = "SASL_TLS"
+    PROXIED = "PROXIED"  # tells clients to come by a proxy (ClusterSpec.proxies)
 
     @property
     def protocol(self) -> str:
@@ -51,6 +52,7 @@ _PROTOCOLS = {
     Listener.MTLS: "SSL",
     Listener.SASL: "SASL_PLAINTEXT",
     Listener.SASL_TLS: "SASL_SSL",
+    Listener.PROXIED: "PLAINTEXT",
 }
 
 

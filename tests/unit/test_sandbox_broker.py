@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import SandboxError
 from engine.sandbox.broker import (
     BrokerHome,
     ClusterSpec,
@@ -61,6 +62,23 @@ def test_the_broker_wins_over_the_cluster_and_the_cluster_over_the_sandbox() -> 
     state = cluster(spec)
     assert (settings(state, 1)["num.io.threads"], settings(state, 1)["broker.rack"]) == ("8", "a")
     assert (settings(state, 2)["num.io.threads"], settings(state, 2)["broker.rack"]) == ("8", "b")
+
+
+def test_clients_of_the_proxied_listener_are_sent_to_the_proxies() -> None:
+    spec = ClusterSpec(2, proxies=(9001, 9002))
+    state = cluster(spec)
+    for node in state.nodes:
+        node.listener_ports["PROXIED"] = 22_000 + node.id
+    assert ClusterSpec.from_state(state.spec) == spec
+    for broker in (1, 2):
+        got = settings(state, broker)
+        assert f"PROXIED://127.0.0.1:2200{broker}" in got["listeners"].split(",")
+        assert got["advertised.listeners"] == (
+            f"PLAINTEXT://127.0.0.1:2000{broker},PROXIED://127.0.0.1:900{broker}"
+        )
+        assert "PROXIED:PLAINTEXT" in got["listener.security.protocol.map"].split(",")
+    with pytest.raises(SandboxError, match="1 proxies for 3 brokers"):
+        ClusterSpec(3, proxies=(9001,))
 
 
 def test_bootstrap_names_every_broker() -> None:
