@@ -208,17 +208,18 @@ class Cluster:
 
     async def describe_producers(
         self, partitions: Iterable[TopicPartition], metadata: ClusterMetadata
-    ) -> dict[TopicPartition, dict[int, ProducerState]]:
+    ) -> dict[TopicPartition, dict[int, ProducerState] | KafkaError]:
         """Ask the leaders for the producers they hold, by producer id (KIP-664, Kafka 2.8).
 
-        Partitions that have no leader, or whose leader does not answer, are left out.
+        A partition that we may not ask about has its error. Partitions that have no leader, or
+        whose leader does not answer, are left out.
         """
         by_leader: dict[int, dict[str, list[int]]] = {}
         for topic, partition in partitions:
             leader = metadata.leader(topic, partition)
             if leader != NO_LEADER:
                 by_leader.setdefault(leader, {}).setdefault(topic, []).append(partition)
-        found: dict[TopicPartition, dict[int, ProducerState]] = {}
+        found: dict[TopicPartition, dict[int, ProducerState] | KafkaError] = {}
         for response in await self._ask_each(
             {leader: DescribeProducersRequest(topics) for leader, topics in by_leader.items()}
         ):
@@ -228,6 +229,13 @@ class Cluster:
                         found[topic, partition] = {
                             p[0]: ProducerState(p[0], p[1], p[2], p[3], p[5]) for p in producers
                         }
+                    elif error in codes.AUTHORIZATION:
+                        found[topic, partition] = KafkaError(
+                            "looking at",
+                            f"{topic}/{partition} on cluster {self.name}",
+                            codes.name(error),
+                            f"Grant READ on topic {topic}",
+                        )
         return found
 
 

@@ -86,6 +86,9 @@ RETRIABLE = frozenset(
     }
 )
 
+# An ACL is missing; granted, the operation succeeds.
+AUTHORIZATION = frozenset({Code.TOPIC_AUTHORIZATION_FAILED, Code.CLUSTER_AUTHORIZATION_FAILED})
+
 # A sequence was refused: our picture of the target partition is not the broker's.
 SEQUENCE = frozenset(
     {

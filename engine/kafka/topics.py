@@ -65,8 +65,9 @@ async def _create(cluster: Cluster, topics: list[NewTopic]) -> dict[str, KafkaEr
     return {
         name: KafkaError(
             "creating topic",
-            f"{name} on {cluster.name}",
+            f"{name} on cluster {cluster.name}",
             _words(error, message),
+            f"Grant CREATE on topic {name}" if error in codes.AUTHORIZATION else "",
             retriable=error in codes.RETRIABLE,
         )
         for name, error, message in response.topic_errors
@@ -89,8 +90,9 @@ async def _grow(cluster: Cluster, counts: Mapping[str, int]) -> dict[str, KafkaE
     return {
         name: KafkaError(
             "adding partitions to topic",
-            f"{name} on {cluster.name}",
+            f"{name} on cluster {cluster.name}",
             _words(error, message),
+            f"Grant ALTER on topic {name}" if error in codes.AUTHORIZATION else "",
             retriable=error in codes.RETRIABLE,
         )
         for name, error, message in response.topic_errors
@@ -100,18 +102,34 @@ async def _grow(cluster: Cluster, counts: Mapping[str, int]) -> dict[str, KafkaE
 
 async def topic_configs(cluster: Cluster, topics: Iterable[str]) -> dict[str, TopicConfig]:
     """Read topics' configs; topics that cannot be described are left out."""
+    return (await described_configs(cluster, topics))[0]
+
+
+async def described_configs(
+    cluster: Cluster, topics: Iterable[str]
+) -> tuple[dict[str, TopicConfig], dict[str, KafkaError]]:
+    """Read topics' configs; return them by name, and by name why others could not be read."""
     names = list(topics)
     found: dict[str, TopicConfig] = {}
+    refused: dict[str, KafkaError] = {}
     for at in range(0, len(names), _BATCH):
         resources = [(_TOPIC_RESOURCE, name, None) for name in names[at : at + _BATCH]]
         response = await cluster.request(DescribeConfigsRequest(resources))
-        for error, _message, _kind, name, entries in response.resources:
-            if error == Code.NONE:
+        for error, message, _kind, name, entries in response.resources:
+            if error != Code.NONE:
+                refused[name] = KafkaError(
+                    "reading the configs of topic",
+                    f"{name} on cluster {cluster.name}",
+                    _words(error, message),
+                    f"Grant DESCRIBE_CONFIGS on topic {name}" * (error in codes.AUTHORIZATION),
+                    retriable=error not in codes.AUTHORIZATION,
+                )
+            else:
                 found[name] = TopicConfig(
                     {entry[0]: entry[1] for entry in entries if entry[1] is not None},
                     frozenset(entry[0] for entry in entries if entry[3] == _SET_ON_TOPIC),
                 )
-    return found
+    return found, refused
 
 
 def shares(wanted: Iterable[_T], records: Callable[[_T], int]) -> Iterator[list[_T]]:

@@ -201,4 +201,7 @@ class Fetcher:
                 if data.error == Code.TOPIC_AUTHORIZATION_FAILED
                 else "Remove the cause on the source, then ccr retry"
             )
-            partition.stop_after_held(f"the source answered {words}", remedy)
+            partition.stop_after_held(
+                f"cluster {self._cluster.name} answered {words} to reading {partition.topic}",
+                remedy,
+            )

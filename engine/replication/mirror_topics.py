@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.errors import KafkaError
+from engine.kafka import codes
 from engine.kafka.cluster import Cluster
+from engine.kafka.codes import Code
 from engine.kafka.metadata import ClusterMetadata, TopicMetadata
-from engine.kafka.topics import NewTopic, create_topics, grow_topics, topic_configs
+from engine.kafka.topics import NewTopic, create_topics, described_configs, grow_topics
 
 # Set for one cluster's brokers or machines; meaningless or harmful on another.
 _NOT_COPIED = frozenset(
@@ -53,11 +55,16 @@ class MirrorTopics:
             if topic not in missing
             and len(target.topics[names[topic]].partitions) < len(selected[topic].partitions)
         }
-        refused: dict[str, KafkaError] = {}
+        refused = {
+            names[topic]: self._hidden(names[topic])
+            for topic in missing
+            if (known := target.topics.get(names[topic])) and known.error in codes.AUTHORIZATION
+        }
+        missing = [topic for topic in missing if names[topic] not in refused]
         if missing:
-            refused |= await create_topics(
-                self._target, await self._plan(missing, selected, names, len(target.brokers))
-            )
+            plan, unreadable = await self._plan(missing, selected, names, len(target.brokers))
+            refused |= unreadable
+            refused |= await create_topics(self._target, plan)
         refused |= await grow_topics(self._target, grow)
         sources = {names[topic]: topic for topic in selected}
         return {sources[name]: error for name, error in refused.items()}
@@ -68,16 +75,27 @@ class MirrorTopics:
         selected: Mapping[str, TopicMetadata],
         names: Mapping[str, str],
         brokers: int,
-    ) -> list[NewTopic]:
-        configs = await topic_configs(self._source, missing)
+    ) -> tuple[list[NewTopic], dict[str, KafkaError]]:
+        """Return the topics to create, and by target name why others cannot be.
+
+        Without the source's configs a compacted topic would become one that forgets.
+        """
+        configs, unreadable = await described_configs(self._source, missing)
         plan = []
-        for topic in missing:
-            config = configs.get(topic)
-            own = {key: config.values[key] for key in config.own - _NOT_COPIED} if config else {}
+        for topic, config in configs.items():
+            own = {key: config.values[key] for key in config.own - _NOT_COPIED}
             factor = self._replication_factor or selected[topic].replication_factor
             plan.append(
                 NewTopic(
                     names[topic], len(selected[topic].partitions), min(factor, max(1, brokers)), own
                 )
             )
-        return plan
+        return plan, {names[topic]: error for topic, error in unreadable.items()}
+
+    def _hidden(self, name: str) -> KafkaError:
+        return KafkaError(
+            "looking for topic",
+            f"{name} on cluster {self._target.name}",
+            codes.name(Code.TOPIC_AUTHORIZATION_FAILED),
+            f"Grant READ and WRITE on topic {name}, which lets it be seen too",
+        )

@@ -80,7 +80,10 @@ class Resync:
                 connection.abort("done")
 
     async def _look(
-        self, partition: MirrorPartition, held: dict[int, ProducerState] | None, end: int | None
+        self,
+        partition: MirrorPartition,
+        held: dict[int, ProducerState] | KafkaError | None,
+        end: int | None,
     ) -> Outcome:
         """One partition; that its leader cannot be read is no other's trouble."""
         try:
@@ -89,8 +92,13 @@ class Resync:
             return NotYet(f"looking at the target failed: {error}")
 
     async def _one(
-        self, partition: MirrorPartition, held: dict[int, ProducerState] | None, end: int | None
+        self,
+        partition: MirrorPartition,
+        held: dict[int, ProducerState] | KafkaError | None,
+        end: int | None,
     ) -> Outcome:
+        if isinstance(held, KafkaError):
+            return NotYet(str(held))
         if held is None or end is None:
             return NotYet(f"no leader answers for {partition.target_topic}/{partition.partition}")
         acked = partition.acked

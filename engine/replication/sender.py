@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from engine.errors import CcrError, ConfigError, ConnectError
-from engine.kafka import produce
+from engine.kafka import codes, produce
 from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
 from engine.kafka.connection import ConnectionLostError, DataConnection
@@ -180,4 +180,9 @@ class Sender:
             else:
                 if result.error in (Code.NOT_LEADER_OR_FOLLOWER, Code.UNKNOWN_TOPIC_OR_PARTITION):
                     self._leader_moved()
-                partition.refused(append, result.error, result.message)
+                partition.refused(append, result.error, self._words(partition, result))
+
+    def _words(self, partition: MirrorPartition, result: produce.Appended) -> str:
+        if result.error not in codes.AUTHORIZATION:
+            return result.message
+        return f"cluster {self._cluster.name} does not let us write to {partition.target_topic}"

@@ -103,6 +103,13 @@ class StateLog:
         """Create the topic when it is not there, and wait until it has a leader."""
         metadata = await self._cluster.metadata([self.topic])
         topic = metadata.topics.get(self.topic)
+        if topic is not None and topic.error in codes.AUTHORIZATION:
+            raise KafkaError(
+                "opening the flow's state topic",
+                f"{self.topic} on cluster {self._cluster.name}",
+                codes.name(topic.error),
+                "Grant READ and WRITE on it, and CREATE (docs/permissions.md)",
+            )
         if topic is None or topic.error == Code.UNKNOWN_TOPIC_OR_PARTITION:
             factor = min(REPLICATION_FACTOR, max(1, len(metadata.brokers)))
             refused = await create_topics(
@@ -288,7 +295,10 @@ class StateLog:
         if self.record.identity is None or self._metadata is None:
             return
         held = await self._cluster.describe_producers([(self.topic, 0)], self._metadata)
-        ours = held.get((self.topic, 0), {}).get(self.record.identity.producer_id)
+        producers = held.get((self.topic, 0), {})
+        if isinstance(producers, KafkaError):
+            raise producers
+        ours = producers.get(self.record.identity.producer_id)
         if ours is not None:
             self._sequence = b.add_sequence(ours.last_sequence, 1)
 

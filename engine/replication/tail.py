@@ -49,7 +49,13 @@ async def read_once(
         raise KafkaError("reading", name, f"the broker's answer makes no sense: {error}") from error
     code = response.error or data.error
     if code != Code.NONE:
-        raise KafkaError("reading", name, codes.name(code), retriable=code in codes.RETRIABLE)
+        raise KafkaError(
+            "reading",
+            f"{name} at {connection.address}",
+            codes.name(code),
+            f"Grant READ on topic {partition[0]}" if code in codes.AUTHORIZATION else "",
+            retriable=code in codes.RETRIABLE,
+        )
     found = []
     for header, view in r.batches(frame[data.start : data.end]):
         try:
