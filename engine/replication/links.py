@@ -98,10 +98,10 @@ class Links:
         if before is not None:
             before.forget(partition)
             before.held -= partition.held
+            partition.distrust()
         self._sender_of[partition] = sender
         sender.held += partition.held
-        if partition.queue:
-            sender.enqueue(partition)
+        sender.adopt(partition)
 
     def _fetcher(self, node: int) -> Fetcher:
         if node not in self._fetchers:

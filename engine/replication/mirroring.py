@@ -51,6 +51,7 @@ class Mirroring:
         for key, checkpoint in state.record.checkpoints.items():
             self._writer.loaded(key, checkpoint.sealed)
         self._dirty: dict[MirrorPartition, None] = {}
+        self._retried: set[MirrorPartition] = set()
         self._strangers_told: dict[MirrorPartition, float] = {}  # monotonic
         self._refresh_now = asyncio.Event()
         self._drained = asyncio.Event()
@@ -150,7 +151,8 @@ class Mirroring:
             partition.accepts = accept
             partition.set_state(PartitionState.STARTING)
         self._discovery.forget_refusals()
-        self._recovery.enqueue(partition for partition in stopped if partition.positioned)
+        # Started by the refresh, which finds out first whether its topics are still the same.
+        self._retried |= {partition for partition in stopped if partition.positioned}
         self._refresh_now.set()
         return len(stopped)
 
@@ -229,7 +231,8 @@ class Mirroring:
             self._links.assign(
                 self._board.partitions.values(), self._discovery.source, self._discovery.target
             )
-        self._recovery.enqueue(ready)
+        retried, self._retried = self._retried - self._discovery.replaced.keys(), set()
+        self._recovery.enqueue([*ready, *retried])
         if self.paused:
             self._halt_idle()
         if self._board.count_state(PartitionState.WAITING):

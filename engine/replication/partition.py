@@ -7,6 +7,7 @@ to what was acknowledged, look at the target (`resync`), go on.
 
 from __future__ import annotations
 
+import math
 import struct
 import time
 from collections import deque
@@ -323,6 +324,10 @@ class MirrorPartition:
         self.queue.extend(appends)
         self._listener.has_work(self)
 
+    def distrust(self) -> None:
+        """The connection to the target's leader ended, or the leader moved: look before writing."""
+        self._touched_at = -math.inf
+
     @property
     def _stale(self) -> bool:
         """Whether the target may have forgotten our sequence, which it keeps for a time only."""
@@ -366,8 +371,11 @@ class MirrorPartition:
             return
         acked = self.acked
         if base_offset < acked.target:
-            why = f"the target appended at {base_offset}, before {acked.target}: it lost records"
-            self._settle(append, why, sequence_refused=False)
+            self.stop(
+                f"the target appended at offset {base_offset}, before {acked.target}: it lost "
+                "records and had forgotten our sequence",
+                f"Compare {self.target_topic} with the source, then ccr retry",
+            )
             return
         self._in_flight.popleft()
         self._hold(-len(append.payload))

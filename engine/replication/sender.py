@@ -40,6 +40,7 @@ class Sender:
         self._cluster = cluster
         self.node = node
         self._leader_moved = leader_moved
+        self._partitions: set[MirrorPartition] = set()
         self._ready: dict[MirrorPartition, None] = {}
         self._wake = asyncio.Event()
         self._in_flight = 0
@@ -48,6 +49,12 @@ class Sender:
         self.throttled_at = 0.0  # monotonic; when a quota held it up last
         self.trouble: CcrError | None = None
 
+    def adopt(self, partition: MirrorPartition) -> None:
+        """A partition's appends go this way from now on."""
+        self._partitions.add(partition)
+        if partition.queue:
+            self.enqueue(partition)
+
     def enqueue(self, partition: MirrorPartition) -> None:
         """Take note that a partition has something to send."""
         self._ready[partition] = None
@@ -55,6 +62,7 @@ class Sender:
 
     def forget(self, partition: MirrorPartition) -> None:
         """A partition moved elsewhere."""
+        self._partitions.discard(partition)
         self._ready.pop(partition, None)
 
     async def run(self) -> None:
@@ -80,6 +88,8 @@ class Sender:
     def _give_back(self, error: CcrError) -> None:
         self.trouble = error
         self._leader_moved()
+        for partition in self._partitions:
+            partition.distrust()
         ready, self._ready = list(self._ready), {}
         for partition in ready:
             while partition.queue:

@@ -119,20 +119,32 @@ def test_strangers_records_are_told_and_the_map_stays_right() -> None:
     assert case.partition.acked.target == 1_023
 
 
-def test_a_target_that_fell_back_is_looked_at_again() -> None:
+def test_a_target_that_fell_back_stops_the_partition() -> None:
     case = Case()
     p = case.partition
     case.fetched(batch(100), batch(110))
-    first, second = case.sent(2)
-    p.appended(first, 990)
-    assert case.listener.resyncs == []
-    p.appended(second, 1_000)
-    assert case.listener.resyncs == [False]
-    assert p.state == PartitionState.WAITING
+    p.appended(case.sent(2)[0], 990)
+    assert p.state == PartitionState.STOPPED
     assert p.reason is not None
-    assert "appended at 990, before 1000: it lost records" in p.reason.text
+    assert "appended at offset 990, before 1000: it lost records" in p.reason.text
     assert p.acked == Progress(100, 1_000, 7)
     assert case.holds_nothing()
+
+
+def test_behind_another_connection_the_target_is_looked_at_before_the_next_append() -> None:
+    case = Case()
+    p = case.partition
+    case.fetched(batch(100))
+    p.distrust()
+    p.appended(case.sent(1)[0], 1_000)
+    p.distrust()
+    case.fetched(batch(110))
+    assert case.listener.resyncs == [True]
+    assert p.idle
+    p.begin(PRODUCER, AlreadyThere(proven=True), NO_LIMIT)
+    case.fetched(batch(110))
+    assert case.listener.resyncs == [True]
+    assert len(p.queue) == 1
 
 
 def test_until_the_target_knows_our_sequence_a_second_append_waits_for_the_first() -> None:
