@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--quick] [--pairs N] [--only CASE …] [--json FILE]`."""
+"""`python -m benchmarks [--quick] [--pairs N] [--only CASE …] [--json FILE] [--list]`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks.cases import Figures, comparisons, data_of
+from benchmarks.cases import Comparison, comparisons, prepare
+from benchmarks.replicators import missing
 from benchmarks.report import Row, as_json, rows, table
+from benchmarks.runs import Figures
 from benchmarks.stage import Stage, stage
 
 
@@ -17,37 +19,46 @@ def _tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-async def run(arguments: argparse.Namespace) -> list[Row]:
-    """Run the chosen cases, the two sides in turn."""
-    chosen = [
-        comparison
-        for comparison in comparisons(quick=arguments.quick)
-        if not arguments.only or comparison.name in arguments.only
-    ]
+async def run(chosen: list[Comparison], pairs: int) -> list[Row]:
+    """Run cases, the two sides in turn."""
     found: list[Row] = []
-    filled: set[str] = set()
-    async with stage() as set_up:
-        for comparison in chosen:
-            await _fill(set_up, comparison.name, filled, quick=arguments.quick)
-            pairs: list[tuple[Figures, Figures]] = []
-            for number in range(arguments.pairs):
-                pair = []
-                for who in comparison.who:
-                    figures = await comparison.case(set_up, who)
-                    shown = ", ".join(f"{name} {value:,.2f}" for name, value in figures.items())
-                    _tell(f"{comparison.name} {number + 1}/{arguments.pairs} {who}: {shown}")
-                    pair.append(figures)
-                pairs.append((pair[0], pair[1]))
-            found += rows(comparison, pairs)
+    shared = [comparison for comparison in chosen if not comparison.idle_topics]
+    if shared:
+        filled: set[str] = set()
+        async with stage() as set_up:
+            for comparison in shared:
+                found += await _compare(set_up, comparison, pairs, filled)
+    for comparison in chosen:
+        if comparison.idle_topics:
+            async with stage(many_partitions=True) as set_up:
+                found += await _compare(set_up, comparison, pairs, set())
     return found
 
 
-async def _fill(set_up: Stage, name: str, filled: set[str], *, quick: bool) -> None:
-    data = data_of(name, quick=quick)
-    if data is not None and data.topic not in filled:
-        _tell(f"{data.topic}: producing {data.records:,} records of {data.size} bytes")
-        await set_up.fill(data)
-        filled.add(data.topic)
+async def _compare(
+    set_up: Stage, comparison: Comparison, count: int, filled: set[str]
+) -> list[Row]:
+    """Run a case's pairs; who goes first changes from pair to pair (A B, B A, …)."""
+    reasons = [reason for who in comparison.who if (reason := missing(who))]
+    if reasons:
+        _tell(f"{comparison.name}: left out, {reasons[0]}")
+        return []
+    data = comparison.data
+    if data is None or data.topic not in filled:
+        if data is not None:
+            _tell(f"{data.topic}: producing {data.records:,} records of {data.size} bytes")
+            filled.add(data.topic)
+        await prepare(set_up, comparison)
+    pairs: list[tuple[Figures, Figures]] = []
+    first, second = comparison.who
+    for number in range(count):
+        figures: dict[str, Figures] = {}
+        for who in (first, second) if number % 2 == 0 else (second, first):
+            figures[who] = await comparison.case(set_up, who)
+            shown = ", ".join(f"{name} {value:,.2f}" for name, value in figures[who].items())
+            _tell(f"{comparison.name} {number + 1}/{count} {who}: {shown}")
+        pairs.append((figures[first], figures[second]))
+    return rows(comparison, pairs)
 
 
 def main() -> None:
@@ -57,8 +68,16 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3, help="interleaved pairs a case")
     parser.add_argument("--only", action="append", help="run this case; may be given again")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    parser.add_argument("--list", action="store_true", help="name the cases and do nothing")
     arguments = parser.parse_args()
-    found = asyncio.run(run(arguments))
+    cases = {comparison.name: comparison for comparison in comparisons(quick=arguments.quick)}
+    if arguments.list:
+        print("\n".join(cases))
+        return
+    unknown = sorted(set(arguments.only or ()) - set(cases))
+    if unknown:
+        parser.error(f"no case is called {unknown[0]}; there are {', '.join(cases)}")
+    found = asyncio.run(run([cases[name] for name in arguments.only or cases], arguments.pairs))
     if arguments.json:
         arguments.json.write_text(json.dumps(as_json(found), indent=2) + "\n")
     print(table(found))

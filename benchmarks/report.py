@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 from dataclasses import asdict, dataclass
 
-from benchmarks.cases import Comparison, Figures
+from benchmarks.cases import Comparison
+from benchmarks.runs import Figures
 
 
 @dataclass(frozen=True)
