@@ -92,6 +92,32 @@ def test_what_the_target_lost_is_forgotten_and_may_come_again(
     check(offset_map, kept | pairs_of(more))
 
 
+@given(pieces, st.integers(0, 120))
+def test_what_the_source_lost_is_forgotten(described: Pieces, cut: int) -> None:
+    runs = laid_out(described)
+    offset_map = OffsetMap(runs)
+    told = offset_map.cut_source(cut)
+    pairs = pairs_of(runs)
+    check(offset_map, {source: target for source, target in pairs.items() if source < cut})
+    gone = sorted((source, target) for source, target in pairs.items() if source >= cut)
+    assert told == ((*gone[0], len(gone)) if gone else None)
+
+
+@given(pieces, st.integers(1, 120))
+def test_the_newest_records_are_forgotten_or_nothing_is(described: Pieces, count: int) -> None:
+    runs = laid_out(described)
+    offset_map = OffsetMap(runs)
+    before = list(offset_map.runs())
+    told = offset_map.cut_last(count)
+    pairs = sorted(pairs_of(runs).items())
+    if count > len(pairs):
+        assert told is None
+        assert list(offset_map.runs()) == before
+    else:
+        check(offset_map, dict(pairs[:-count]))
+        assert told == (*pairs[-count], count)
+
+
 @pytest.mark.parametrize("run", [(9, 30, 1), (5, 30, 2), (30, 19, 1), (30, 12, 3), (0, 0, 1)])
 def test_a_run_that_reaches_back_is_refused_and_changes_nothing(run: tuple[int, int, int]) -> None:
     offset_map = OffsetMap([(0, 10, 10)])
