@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from engine.sandbox import ClusterSpec, Sandbox
+from tests.secured import Secured, secured_sandbox
 
 # CI tries the same examples each time; at a desk every run tries others.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -31,6 +32,17 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield shared
     finally:
         asyncio.run(shared.down())
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """Two one-broker clusters with TLS, logins and ACLs, that all tests of the run share."""
+    shared = secured_sandbox(tmp_path_factory.mktemp("secured"))
+    asyncio.run(shared.sandbox.up())
+    try:
+        yield shared
+    finally:
+        asyncio.run(shared.sandbox.down())
 
 
 @pytest.fixture

@@ -48,6 +48,11 @@ def why(
             return f"the login {login} was refused", f"Check {_credentials(login)}"
         case kafka_errors.UnsupportedSaslMechanismError():
             return f"the broker does not offer the login {login} here", "Change sasl.mechanism"
+        case kafka_errors.IllegalSaslStateError():
+            return (
+                "the broker takes no logins on this port",
+                "Check security_protocol against the broker's listener",
+            )
         case ConnectionRefusedError():
             return "connection refused", "Is the broker running, and the port right?"
         case TimeoutError():

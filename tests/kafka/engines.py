@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -68,14 +68,23 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    sandbox: Sandbox, include: list[str], *, name: str | None = None, **settings: Any
+    sandbox: Sandbox,
+    include: list[str],
+    *,
+    name: str | None = None,
+    clusters: Mapping[str, Any] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Running]:
-    """Run a flow over the topics that match `include`."""
+    """Run a flow over the topics that match `include`; on its clusters' plain listeners.
+
+    `clusters` are sections of a configuration to reach them in another way.
+    """
     name = name or f"{FLOW}-{uuid.uuid4().hex[:8]}"
     config = Config.model_validate(
         {
             "version": 1,
-            "clusters": {
+            "clusters": clusters
+            or {
                 cluster: {"bootstrap_servers": sandbox.bootstrap(cluster).split(",")}
                 for cluster in ("east", "west")
             },
