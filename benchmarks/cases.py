@@ -37,7 +37,7 @@ def throughput(data: Data, route: Route = Route.NEAR) -> Case:
     async def run(stage: Stage, who: str) -> Figures:
         async with (
             replicating(stage, who, data.topic, partitions=data.partitions, route=route) as run_,
-            stage.watch_target(run_.mirror(data.topic)) as watch,
+            stage.watch_target(run_.mirror(data.topic), run_.running.require_alive) as watch,
         ):
             await watch.until(1, 0.02, FIRST_RECORD_TIMEOUT_S)
             first, at_first = time.monotonic(), await watch.count()
@@ -58,7 +58,7 @@ async def start_to_first_record(stage: Stage, who: str) -> Figures:
     """From the process's start to the first record on the target; the topic has records already."""
     async with (
         replicating(stage, who, TRICKLE.topic) as run,
-        stage.watch_target(run.mirror(TRICKLE.topic)) as watch,
+        stage.watch_target(run.mirror(TRICKLE.topic), run.running.require_alive) as watch,
     ):
         await watch.until(1, 0.02, FIRST_RECORD_TIMEOUT_S)
         took = time.monotonic() - run.running.started_at
@@ -71,7 +71,7 @@ def console_cost(data: Data) -> Case:
     async def run(stage: Stage, who: str) -> Figures:
         async with (
             replicating(stage, "ccr", data.topic) as run_,
-            stage.watch_target(run_.mirror(data.topic)) as watch,
+            stage.watch_target(run_.mirror(data.topic), run_.running.require_alive) as watch,
         ):
             with open_console(run_.running.config, enabled=who == "with console"):
                 await watch.until(data.records, 0.05, RUN_TIMEOUT_S)

@@ -25,7 +25,7 @@ def idle(topics: int, seconds: float) -> Case:
         job = Job(alias, "idle[.].*", stage.ends(Route.NEAR))
         running = await asyncio.to_thread(REPLICATORS[who], stage, job)
         try:
-            async with stage.watch_target("") as watch:
+            async with stage.watch_target("", running.require_alive) as watch:
                 prefix = f"{alias}.{PREFIX}"
                 await watch.until_partitions(prefix, topics * PARTITIONS, CREATED_TIMEOUT_S)
                 figures: Figures = {"mirrors_created_s": time.monotonic() - running.started_at}

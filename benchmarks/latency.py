@@ -42,7 +42,9 @@ def latency(probe: Probe, *, load: Data | None = None, load_rate: int = 0) -> Ca
             run_ = await stack.enter_async_context(
                 replicating(stage, who, *topics, partitions=probe.partitions, linger_ms=0)
             )
-            watch = await stack.enter_async_context(stage.watch_target(run_.mirror(topic)))
+            watch = await stack.enter_async_context(
+                stage.watch_target(run_.mirror(topic), run_.running.require_alive)
+            )
             if load is not None:
                 await stack.enter_async_context(
                     stage.load(replace(load, topic=topics[1]), load_rate)

@@ -57,8 +57,7 @@ class Running:
 
         The peaks of several processes are added, though they need not be of the same moment.
         """
-        if self._process.poll() is not None:
-            raise SystemExit(f"it ended with {self._process.returncode}: see {self.log}")
+        self.require_alive()
         process = psutil.Process(self._process.pid)
         tree = [process, *process.children(recursive=True)]
         ended = process.cpu_times()
@@ -69,6 +68,12 @@ class Running:
             sum(each.memory_info().rss for each in tree),
             sum(map(_peak_rss_bytes, tree)),
         )
+
+    def require_alive(self) -> None:
+        """Raise SystemExit with its last words when it has ended."""
+        if self._process.poll() is not None:
+            last = self.log.read_text(errors="replace")[-800:]
+            raise SystemExit(f"{self._process.args!r} ended: {last}")
 
     def stop(self) -> None:
         """End it."""

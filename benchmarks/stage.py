@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -160,12 +160,14 @@ class Stage:
                 await admin.delete_topics(names[at : at + TOPICS_AT_ONCE])
 
     @asynccontextmanager
-    async def watch_target(self, topic: str) -> AsyncIterator[Watch]:
-        """Look at a target topic's end offsets."""
+    async def watch_target(
+        self, topic: str, require_alive: Callable[[], None]
+    ) -> AsyncIterator[Watch]:
+        """Look at a target topic's end offsets while the replicator lives."""
         servers = self.target.split(",")
         cluster = Cluster("west", ClusterConfig(bootstrap_servers=servers))
         try:
-            yield Watch(cluster, topic)
+            yield Watch(cluster, topic, require_alive)
         finally:
             await cluster.close()
 
@@ -173,7 +175,8 @@ class Stage:
 class Watch:
     """How many records a target topic holds."""
 
-    def __init__(self, cluster: Cluster, topic: str) -> None:
+    def __init__(self, cluster: Cluster, topic: str, require_alive: Callable[[], None]) -> None:
+        self._require_alive = require_alive
         self._cluster = cluster
         self._topic = topic
 
@@ -189,7 +192,8 @@ class Watch:
     async def until(self, count: int, poll_seconds: float, timeout_seconds: float) -> None:
         """Wait until the topic holds `count` records."""
         async with asyncio.timeout(timeout_seconds):
-            while await self.count() < count:  # noqa: ASYNC110  (a broker's state, not ours)
+            while await self.count() < count:
+                self._require_alive()
                 await asyncio.sleep(poll_seconds)
 
     async def until_partitions(self, prefix: str, count: int, timeout_seconds: float) -> None:
@@ -199,6 +203,7 @@ class Watch:
                 topics = (await self._cluster.metadata()).topics.values()
                 if sum(len(t.partitions) for t in topics if t.name.startswith(prefix)) >= count:
                     return
+                self._require_alive()
                 await asyncio.sleep(1)
 
 

@@ -1,5 +1,5 @@
 // A mirror of one topic with franz-go, as a Go engineer would write it: every record is produced to
-// the partition that it was read from, idempotently, with several requests in flight.
+// the partition that it was read from, idempotently, with five requests in flight (franz-go's own default).
 // Usage: franz SOURCE TARGET TOPIC TARGET_TOPIC LINGER
 package main
 
@@ -35,7 +35,6 @@ func main() {
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
 		kgo.ProducerBatchMaxBytes(1_000_000),
-		kgo.MaxProduceRequestsInflightPerBroker(5),
 		kgo.MaxBufferedRecords(50_000),
 		kgo.ProducerLinger(linger),
 	)
