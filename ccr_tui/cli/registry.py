@@ -58,6 +58,7 @@ class Group:
 
 
 _CONFIG = "ccr_tui.cli.config"
+_CHECK = "ccr_tui.cli.check"
 _STATUS = "ccr_tui.cli.status"
 _STEER = "ccr_tui.cli.steer"
 GROUPS = (
@@ -71,6 +72,7 @@ GROUPS = (
     Group(
         "look, with or without a running engine",
         (
+            Verb("check", _CHECK, "connections and permissions that flows need", needs_config=True),
             Verb("status", _STATUS, "clusters and flows as they are now", needs_config=True),
             Verb("lag", _STATUS, "how far behind each partition is", needs_config=True),
         ),

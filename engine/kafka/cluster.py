@@ -21,9 +21,10 @@ from engine.kafka import codes
 from engine.kafka.codes import Code
 from engine.kafka.connection import ConnectionLostError, DataConnection, adopt
 from engine.kafka.describe_producers import DescribeProducersRequest, ProducerState
-from engine.kafka.dialing import REQUEST_TIMEOUT_S, Connection, Dialer
+from engine.kafka.dialing import REQUEST_TIMEOUT_S, BrokerFacts, Connection, Dialer
 from engine.kafka.fetch import TopicPartition
 from engine.kafka.metadata import NO_LEADER, ClusterMetadata, MetadataRequest, MetadataResponse
+from engine.kafka.tls import CertificateFacts
 
 LATEST, EARLIEST = -1, -2  # ListOffsets' timestamps
 
@@ -129,11 +130,25 @@ class Cluster:
                 "asking cluster", self.name, f"the broker is too old or too new: {error}"
             ) from error
 
+    async def broker_facts(self, node: int) -> BrokerFacts:
+        """Connect to a broker by its node id; return what it tells of itself while doing so."""
+        return (await self._node_connection(node)).facts
+
+    async def login(self) -> tuple[str, CertificateFacts | None]:
+        """Return who we log in as, in words, and our certificate. Raises ConfigError too."""
+        dialer = await self._dialer_ready()
+        return dialer.login, dialer.tls.own if dialer.tls else None
+
     # what the data path asks
 
-    async def metadata(self, topics: Iterable[str] | None = None) -> ClusterMetadata:
-        """Describe the cluster: all topics (None) or some; never creates any."""
-        answer = await self.request(MetadataRequest(topics))
+    async def metadata(
+        self, topics: Iterable[str] | None = None, *, operations: bool = False
+    ) -> ClusterMetadata:
+        """Describe the cluster: all topics (None) or some; never creates any.
+
+        `operations`: with what we are allowed to do with each.
+        """
+        answer = await self.request(MetadataRequest(topics, operations=operations))
         last = self._last_metadata
         if last is not None and topics is None and last[0].payload == answer.payload:
             return last[1]

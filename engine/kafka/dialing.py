@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import ssl
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,16 @@ from engine.kafka.wire import CLIENT_ID
 REQUEST_TIMEOUT_S = 30.0
 # Of a session's lifetime (KIP-368): connections made together must not all end together.
 RETIRE_AT = (0.75, 0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerFacts:
+    """What a broker tells while it is connected to."""
+
+    versions: Mapping[int, tuple[int, int]]
+    """Lowest and highest version by API key."""
+    certificate_expires_at: float | None
+    """Seconds since the epoch; None without TLS."""
 
 
 class Connection(AIOKafkaConnection):  # type: ignore[misc]
@@ -53,6 +64,13 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc]
             share = random.uniform(*RETIRE_AT)  # noqa: S311  (spreading, not secrecy)
             self.retire_at = asked_at + share * lifetime_ms / 1000
         return response
+
+    @property
+    def facts(self) -> BrokerFacts:
+        """What the broker told while it was connected to."""
+        certificate = self._writer.get_extra_info("peercert") if self._writer else None
+        expires = ssl.cert_time_to_seconds(certificate["notAfter"]) if certificate else None
+        return BrokerFacts(dict(self._versions), expires)
 
     @property
     def retires(self) -> bool:

@@ -26,6 +26,7 @@ from aiokafka.protocol.types import (
 from engine.kafka.wire import CompactReader, Uuid
 
 NO_LEADER = -1
+NOT_ASKED = -(2**31)  # what brokers say of operations when they were not asked
 NO_TOPIC_ID = UUID(int=0)  # brokers before Kafka 2.8 give none
 
 _PARTITION = struct.Struct(">hiii")  # error, partition, leader, leader epoch
@@ -50,6 +51,7 @@ class TopicMetadata:
     error: int
     partitions: dict[int, PartitionMetadata]
     topic_id: UUID = NO_TOPIC_ID
+    operations: int = NOT_ASKED  # a bit for each AclOperation that is allowed to us (KIP-430)
 
     @property
     def replication_factor(self) -> int:
@@ -162,8 +164,10 @@ class MetadataRequest(Request[_Struct9 | _Struct10 | _Struct12]):  # type: ignor
 
     API_KEY = 3
 
-    def __init__(self, topics: Iterable[str] | None) -> None:
+    def __init__(self, topics: Iterable[str] | None, *, operations: bool = False) -> None:
+        """`operations`: tell of each topic what we are allowed to do with it (KIP-430)."""
         self._topics = None if topics is None else list(topics)
+        self._operations = operations
 
     def build(self, request_struct_class: type[Any]) -> Any:
         """Build the struct for the version that was agreed on."""
@@ -172,8 +176,9 @@ class MetadataRequest(Request[_Struct9 | _Struct10 | _Struct12]):  # type: ignor
             topics = [(name, {}) for name in self._topics]
             if request_struct_class is not _Struct9:
                 topics = [(NO_TOPIC_ID, *topic) for topic in topics]
-        flags = len(request_struct_class.SCHEMA.names) - 2
-        return request_struct_class(topics, *[False] * flags, {})
+        flags = [False] * (len(request_struct_class.SCHEMA.names) - 2)
+        flags[-1] = self._operations
+        return request_struct_class(topics, *flags, {})
 
 
 def parse(view: memoryview, version: int) -> ClusterMetadata:
@@ -207,6 +212,8 @@ def _topic(reader: CompactReader, version: int) -> TopicMetadata:
         reader.skip_i32s()  # offline replicas
         reader.tags()
         partitions[index] = PartitionMetadata(leader, replicas, in_sync, code)
-    reader.i32()  # authorized operations: not asked for
+    operations = reader.i32()
     reader.tags()
-    return TopicMetadata(name, internal, error, dict(sorted(partitions.items())), topic_id)
+    return TopicMetadata(
+        name, internal, error, dict(sorted(partitions.items())), topic_id, operations
+    )

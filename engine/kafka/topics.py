@@ -45,22 +45,29 @@ class TopicConfig:
     own: frozenset[str]
 
 
-async def create_topics(cluster: Cluster, topics: Iterable[NewTopic]) -> dict[str, KafkaError]:
-    """Create topics; return what was refused, by name. A topic that exists already is no error."""
+async def create_topics(
+    cluster: Cluster, topics: Iterable[NewTopic], *, validate_only: bool = False
+) -> dict[str, KafkaError]:
+    """Create topics; return what was refused, by name. A topic that exists already is no error.
+
+    `validate_only`: create none, only ask whether they could be.
+    """
     refused: dict[str, KafkaError] = {}
     for share in shares(topics, lambda topic: 1 + topic.partitions + len(topic.configs)):
-        refused |= await _create(cluster, share)
+        refused |= await _create(cluster, share, validate_only=validate_only)
     return refused
 
 
-async def _create(cluster: Cluster, topics: list[NewTopic]) -> dict[str, KafkaError]:
+async def _create(
+    cluster: Cluster, topics: list[NewTopic], *, validate_only: bool
+) -> dict[str, KafkaError]:
     wanted: list[tuple[object, ...]] = [
         (topic.name, topic.partitions, topic.replication_factor, [], list(topic.configs.items()))
         for topic in topics
     ]
     controller = (await cluster.metadata([])).controller
     response = await cluster.request(
-        CreateTopicsRequest(wanted, TIMEOUT_MS, validate_only=False), controller
+        CreateTopicsRequest(wanted, TIMEOUT_MS, validate_only=validate_only), controller
     )
     return {
         name: KafkaError(

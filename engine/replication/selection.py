@@ -17,10 +17,17 @@ class TopicSelector:
     """A flow's include and exclude regexes: full match, exclude wins."""
 
     def __init__(self, flow: FlowConfig) -> None:
+        self._patterns = flow.topics.include
         self._named = {_ESCAPED.sub(r"\1", pattern) for pattern in flow.topics.include}
         self._include = [re.compile(pattern) for pattern in flow.topics.include]
         self._exclude = [re.compile(pattern) for pattern in flow.topics.exclude]
         self._prefix = f"{flow.source}." if flow.rename == Rename.PREFIX else ""
+
+    @property
+    def literal_names(self) -> list[str]:
+        """The topics that `include` names to the letter."""
+        names = {_ESCAPED.sub(r"\1", pattern) for pattern in self._patterns if _is_plain(pattern)}
+        return sorted(names)
 
     def selects(self, topic: TopicMetadata) -> bool:
         """Whether the flow takes a topic; internal ones only when named to the letter."""
@@ -38,3 +45,8 @@ class TopicSelector:
     def target_name(self, topic: str) -> str:
         """Return the mirror topic's name."""
         return self._prefix + topic
+
+
+def _is_plain(pattern: str) -> bool:
+    """Whether a regex matches one name alone."""
+    return not set(_ESCAPED.sub("", pattern)) & set(".^$*+?{}[]|()\\")

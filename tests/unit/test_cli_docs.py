@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ccr_tui.cli import run, sandbox, status, steer
+from ccr_tui.cli import check, run, sandbox, status, steer
 from ccr_tui.cli.sandbox import _sandbox_json
 from engine.api.snapshots import (
     ClusterSnapshot,
@@ -25,6 +25,14 @@ from engine.api.snapshots import (
     RatePoint,
     Reason,
     Trend,
+)
+from engine.checking import (
+    BrokerReport,
+    CheckReport,
+    ClusterReport,
+    FlowReport,
+    Permission,
+    Problem,
 )
 from engine.sandbox.jars import kafka_versions
 from engine.service.codec import ErrorBody
@@ -55,6 +63,12 @@ def words() -> set[str]:
         Event,
         CommandResult,
         ErrorBody,
+        CheckReport,
+        ClusterReport,
+        BrokerReport,
+        FlowReport,
+        Permission,
+        Problem,
     ],
 )
 def test_every_field_is_named(class_: type) -> None:
@@ -84,6 +98,7 @@ def test_every_option_is_named() -> None:
     parser = argparse.ArgumentParser()
     run.add_arguments(parser)
     verbs = parser.add_subparsers()
+    check.add_parser(verbs)
     status.add_parser(verbs)
     steer.add_parser(verbs)
     text = DOCS.read_text()
