@@ -136,6 +136,21 @@ _LAG = (
         ask=commands.ask_retry_partition,
         why_disabled=reasons.cannot_retry_partition,
     ),
+    Action(
+        "partition.accept",
+        "Accept what the partition stopped for, and go on",
+        Scope.LAG,
+        ("A",),
+        "Accept",
+        29,
+        footer_keep=90,
+        footer_only_enabled=True,
+        call=commands.accept_partition,
+        ask=commands.ask_accept_partition,
+        why_disabled=reasons.cannot_accept_partition,
+        tier=Tier.ASK,
+        dangerous=True,
+    ),
 )
 
 _FLOW = (

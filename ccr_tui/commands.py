@@ -41,6 +41,12 @@ async def retry_partition(flows: FlowsApi, context: ActionContext) -> CommandRes
     return await flows.retry(partition.flow, partition.topic, partition.partition)
 
 
+async def accept_partition(flows: FlowsApi, context: ActionContext) -> CommandResult:
+    """Let the partition go on over what it stopped for."""
+    partition = _partition(context)
+    return await flows.retry(partition.flow, partition.topic, partition.partition, accept=True)
+
+
 async def take_over(flows: FlowsApi, context: ActionContext) -> CommandResult:
     """Claim the flow from its owner."""
     return await flows.take_over(_flow(context).name)
@@ -85,6 +91,17 @@ def ask_retry_partition(context: ActionContext) -> Question:
         f"Retry {partition.topic}/{partition.partition}?",
         "It is started again from where it stopped. If the cause is still there it stops again.",
         "Retry",
+    )
+
+
+def ask_accept_partition(context: ActionContext) -> Question:
+    """Ask before accepting what a partition stopped for: its reason says what that means."""
+    partition = _partition(context)
+    reason = partition.reason
+    return Question(
+        f"Accept, and go on with {partition.topic}/{partition.partition}?",
+        f"{reason.text}. {reason.next_step}" if reason else "",
+        "Accept",
     )
 
 

@@ -59,6 +59,17 @@ def cannot_retry_partition(context: ActionContext) -> str | None:
     return f"{name} is {partition.state}, not stopped"
 
 
+def cannot_accept_partition(context: ActionContext) -> str | None:
+    """Need a partition that stopped for something an operator can accept."""
+    reason = cannot_retry_partition(context)
+    partition = context.partition
+    if reason or partition is None:
+        return reason
+    if partition.reason is None or not partition.reason.acceptable:
+        return "its cause must be removed first; there is nothing to accept"
+    return None
+
+
 def cannot_take_over(context: ActionContext) -> str | None:
     """Need a flow that another engine runs."""
     reason = _cannot_command(context) or no_flow(context)

@@ -123,8 +123,32 @@ def partition_facts(
             (f"  source seen {old} ago", Tone.DIM),
         ]
     )
+    facts += _left_out(partition)
     if partition.target_topic != partition.topic:
         facts.append([("To    ", Tone.DIM), (f"topic {partition.target_topic}", Tone.PLAIN)])
+    return facts
+
+
+def _left_out(partition: PartitionSnapshot) -> list[Fact]:
+    """Tell what the mirror lacks for good, and what it has that is not ours."""
+    facts: list[Fact] = []
+    if partition.skipped_records:
+        newest = partition.skipped[-1] if partition.skipped else None
+        where = f", last {newest.first:,} to {newest.end - 1:,} {newest.reason}" if newest else ""
+        fact: list[Cell] = [
+            ("Lacks ", Tone.DIM),
+            (f"{partition.skipped_records:,} source offsets{where}", Tone.WARN),
+        ]
+        if partition.quarantined_records:
+            fact.append((f"; {partition.quarantined_records:,} in quarantine", Tone.WARN))
+        facts.append(fact)
+    if partition.foreign_records:
+        facts.append(
+            [
+                ("Others", Tone.DIM),
+                (f" {partition.foreign_records:,} records in the mirror are not ours", Tone.WARN),
+            ]
+        )
     return facts
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engine.config.secrets import SecretState
+
 
 class FlowState(StrEnum):
     """Where a flow stands. Every state but `running` comes with a reason."""
@@ -67,6 +69,7 @@ class Reason:
     next_step: str = ""
     since: float = 0.0
     retriable: bool = True
+    acceptable: bool = False  # an operator can accept it: ccr retry --accept
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,15 @@ class FlowSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretSnapshot:
+    """A secret that a cluster needs: where it is, never what it is."""
+
+    key: str  # in the cluster's section: sasl.password
+    reference: str  # as configured: keyring:SERVICE/USER
+    state: SecretState
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterSnapshot:
     """A cluster as the engine sees it."""
 
@@ -163,6 +175,7 @@ class ClusterSnapshot:
     reason: Reason | None
     brokers: int
     observed_at: float
+    secrets: tuple[SecretSnapshot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,7 @@ class Discovery:
                     partition.stop(
                         f"the mirror topic {name} was deleted on the target",
                         "ccr retry --accept creates it again and mirrors from the beginning",
+                        acceptable=True,
                     )
 
     def _compare_ids(self, source: ClusterMetadata, target: ClusterMetadata) -> None:

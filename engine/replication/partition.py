@@ -178,12 +178,13 @@ class MirrorPartition:
         self.acked.source, self.acked.target = source, target
         self.acked.sequence = (self.acked.sequence - count) % b.MAX_SEQUENCE
 
-    def stop(self, text: str, next_step: str) -> None:
-        """Stop this partition alone, until an operator retries it."""
+    def stop(self, text: str, next_step: str, *, acceptable: bool = False) -> None:
+        """Stop this partition alone, until an operator retries it, or accepts it where he can."""
         self._drop_all()
         self._pump = None
         self.set_state(
-            PartitionState.STOPPED, Reason(text, next_step, time.time(), retriable=False)
+            PartitionState.STOPPED,
+            Reason(text, next_step, time.time(), retriable=False, acceptable=acceptable),
         )
 
     def stop_after_held(self, text: str, next_step: str) -> None:

@@ -86,7 +86,7 @@ class Repair:
             f"{start - first} in all"
         )
         if self._config.on_gap != OnGap.SKIP and not partition.accepts:
-            partition.stop(what, f"Set on_gap: skip, {ACCEPT}; nothing was changed on the target")
+            self._stop(partition, what, f"Set on_gap: skip, {ACCEPT}; the target was not changed")
             return False
         partition.history.skip(SkippedRange(first, start, time.time(), "lost by retention"))
         partition.acked.source = start
@@ -103,7 +103,8 @@ class Repair:
             f"{where if first_lost is not None else ''}: an unclean leader election, or a cut log"
         )
         if not partition.accepts:
-            partition.stop(
+            self._stop(
+                partition,
                 what,
                 f"ccr retry --accept goes on from offset {end} and keeps those records in the "
                 "mirror, before the source's new ones",
@@ -120,7 +121,8 @@ class Repair:
         """The source topic was deleted and created anew; return whether it goes on."""
         what = f"topic {partition.topic} was deleted on the source and created anew"
         if self._config.on_recreate != OnRecreate.RESTART and not partition.accepts:
-            partition.stop(
+            self._stop(
+                partition,
                 what,
                 f"Set on_recreate: restart, {ACCEPT}: the new topic's records then go after the "
                 "old ones in the mirror",
@@ -171,7 +173,9 @@ class Repair:
         start = first[0] if first else partition.acked.source
         what = f"the mirror topic {partition.target_topic} was deleted and created anew"
         if not partition.accepts:
-            partition.stop(what, f"ccr retry --accept mirrors it again from source offset {start}")
+            self._stop(
+                partition, what, f"ccr retry --accept mirrors it again from source offset {start}"
+            )
             return False
         key = partition.target_key
         ends = await self._target.list_offsets({key: LATEST}, target)
@@ -193,8 +197,10 @@ class Repair:
             )
             return False
         if self._config.on_poison != OnPoison.QUARANTINE and not partition.accepts:
-            partition.stop(
-                found.why, f"Check the source broker's log and disk, then ccr retry; {ACCEPT}"
+            self._stop(
+                partition,
+                found.why,
+                f"Check the source broker's log and disk, then ccr retry; {ACCEPT}",
             )
             return False
         await self._put_aside(
@@ -212,7 +218,7 @@ class Repair:
             return True
         what = f"the target refuses the record at source offset {refused.first}: {refused.why}"
         if self._config.on_poison != OnPoison.QUARANTINE and not partition.accepts:
-            partition.stop(what, f"{refused.remedy}, then ccr retry; {ACCEPT}")
+            self._stop(partition, what, f"{refused.remedy}, then ccr retry; {ACCEPT}")
             return False
         record = only_record(refused)
         await self._put_aside(
@@ -238,6 +244,11 @@ class Repair:
             f"{offset}: {found.reason}",
             Severity.ERROR,
         )
+
+    @staticmethod
+    def _stop(partition: MirrorPartition, what: str, next_step: str) -> None:
+        """Stop it for something that an operator can accept."""
+        partition.stop(what, next_step, acceptable=True)
 
     def _tell(
         self, partition: MirrorPartition, text: str, severity: Severity = Severity.WARNING

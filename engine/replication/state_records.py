@@ -115,7 +115,7 @@ class FlowRecord:
             Progress(value["s"], value["t"], value["q"], value["m"]),
             value["c"],
             _runs(value["r"]),
-            Reason(stopped[0], stopped[1], stopped[2], retriable=False) if stopped else None,
+            _stopped(stopped) if stopped else None,
             _history(value.get("h")),
         )
 
@@ -126,6 +126,11 @@ class FlowRecord:
         for number in range(checkpoint.sealed):
             runs.extend(self.sealed_runs.get((*key, number), []))
         return OffsetMap([*runs, *checkpoint.runs])
+
+
+def _stopped(row: list[Any]) -> Reason:
+    text, next_step, since, *more = row  # an older ccr wrote no more than these
+    return Reason(text, next_step, since, retriable=False, acceptable=any(more))
 
 
 def _history(value: dict[str, Any] | None) -> History:
@@ -236,7 +241,7 @@ class CheckpointWriter:
             "h": _history_value(partition.history),
         }
         if reason is not None and not reason.retriable:
-            value["x"] = [reason.text, reason.next_step, reason.since]
+            value["x"] = [reason.text, reason.next_step, reason.since, reason.acceptable]
         out.entries.append((f"partition/{name}", value))
 
 

@@ -216,7 +216,8 @@ class ScriptedFlows:
         *,
         accept: bool = False,
     ) -> CommandResult:
-        await self._engine.asked("retry", flow, topic, partition)
+        accepted = ("accept",) if accept else ()
+        await self._engine.asked("retry", flow, topic, partition, *accepted)
         return CommandResult(
             True, f"{topic}/{partition} is started again" if topic else f"{flow}: started again"
         )

@@ -7,7 +7,7 @@ from textual.widgets import Button, Input
 
 from ccr_tui.screens.dialogs.confirm import ConfirmDialog
 from ccr_tui.screens.dialogs.text import TextDialog
-from engine.api.snapshots import FlowState
+from engine.api.snapshots import FlowState, PartitionState, Reason
 from engine.errors import RefusedError
 from tests.tui.driving import (
     console,
@@ -21,7 +21,13 @@ from tests.tui.driving import (
     until_shown,
     until_told,
 )
-from tests.tui.scripted import ELSEWHERE, ScriptedEngine, make_flow, small_engine
+from tests.tui.scripted import (
+    ELSEWHERE,
+    ScriptedEngine,
+    make_flow,
+    make_partition,
+    small_engine,
+)
 
 
 def standby_engine(**options: object) -> ScriptedEngine:
@@ -72,6 +78,29 @@ async def test_retry_of_the_stopped_partition_and_of_all() -> None:
         ("retry", "primary-to-dr", "orders.eu", 1),
         ("retry", "primary-to-dr", None, None),
     ]
+
+
+GAP = Reason("the source has lost offsets 7 to 9", "or accept it", retriable=False, acceptable=True)
+
+
+async def test_what_a_partition_stopped_for_is_accepted_once_asked() -> None:
+    engine = small_engine()
+    async with console(engine) as (app, pilot):
+        await open_lag(app, pilot)
+        await pilot.press("A")
+        await until_told(app, "its cause must be removed first; there is nothing to accept")
+        assert "Accept" not in screen_lines(app)[-1]
+        engine.change([make_partition("orders.eu", 1, state=PartitionState.STOPPED, reason=GAP)])
+        await until_shown(app, "the source has lost offsets 7 to 9")
+        await until(lambda: "A Accept" in screen_lines(app)[-1])
+        await pilot.press("A")
+        await until_shown(app, "Accept, and go on with orders.eu/1?")
+        assert isinstance(app.focused, Button)
+        assert app.focused.id == "cancel"
+        assert engine.commands() == []
+        await pilot.press("tab", "enter")
+        await until(lambda: bool(engine.commands()))
+    assert engine.commands() == [("retry", "primary-to-dr", "orders.eu", 1, "accept")]
 
 
 async def test_what_cannot_be_retried_says_why() -> None:

@@ -8,7 +8,7 @@ from textual.geometry import Offset
 from ccr_tui.app import CcrApp
 from ccr_tui.screens.lag.filtering import name_of
 from ccr_tui.widgets.table import view
-from engine.api.snapshots import PartitionState, Reason, Trend
+from engine.api.snapshots import PartitionState, Reason, SkippedRange, Trend
 from tests.tui.driving import (
     console,
     lag,
@@ -80,6 +80,27 @@ async def test_details_of_a_partition() -> None:
         await until_shown(app, "the leader on dr is not available (broker 2)")
         await pilot.press("escape")
         assert lag(app).table.current.topic == "payments"  # type: ignore[union-attr]
+
+
+async def test_what_a_mirror_lacks_and_what_is_not_ours_is_told() -> None:
+    engine = small_engine()
+    gaps = (SkippedRange(3, 5, 0.0, "lost by retention"), SkippedRange(7, 8, 0.0, "quarantined"))
+    async with console(engine) as (app, pilot):
+        await open_lag(app, pilot)
+        assert "Lacks" not in screen_text(app)
+        changed = make_partition(
+            "orders.eu",
+            1,
+            state=PartitionState.STOPPED,
+            skipped=gaps,
+            skipped_records=1_003,
+            quarantined_records=1,
+            foreign_records=12,
+        )
+        engine.change([changed])
+        await pilot.press("enter")
+        await until_shown(app, "1,003 source offsets, last 7 to 7 quarantined; 1 in quarantine")
+        await until_shown(app, "12 records in the mirror are not ours")
 
 
 async def test_sorting_cycles_through_the_columns_and_reverses() -> None:
