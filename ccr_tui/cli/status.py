@@ -215,7 +215,18 @@ def _partition_row(row: PartitionSnapshot) -> Row:
         wording.count(row.lag_records),
         wording.duration(row.lag_seconds),
     )
-    return Row(cells, _notes(row.reason))
+    return Row(cells, (*_notes(row.reason), *_lacks(row)))
+
+
+def _lacks(row: PartitionSnapshot) -> Iterator[str]:
+    """Tell what the mirror lacks for good, and what it has that is not the flow's."""
+    if row.skipped_records:
+        newest = row.skipped[-1] if row.skipped else None
+        where = f", last {newest.first} to {newest.end - 1} {newest.reason}" if newest else ""
+        aside = f"; {row.quarantined_records} in quarantine" if row.quarantined_records else ""
+        yield f"lacks {row.skipped_records} source offsets{where}{aside}"
+    if row.foreign_records:
+        yield f"{row.foreign_records} records in the mirror are not this flow's"
 
 
 def _offset(offset: int | None) -> str:

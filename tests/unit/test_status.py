@@ -22,6 +22,7 @@ from engine.api.snapshots import (
     PartitionState,
     RatePoint,
     Reason,
+    SkippedRange,
     Trend,
 )
 from engine.errors import ExitCode
@@ -156,6 +157,18 @@ def test_lag_shows_each_partition_with_its_reason_in_80_columns() -> None:
         "    Raise max.message.bytes, then retry",
     ]
     assert max(len(line) for line in told if line != LONG) <= 80
+
+
+def test_lag_tells_what_a_mirror_lacks_and_what_is_not_ours() -> None:
+    gaps = (SkippedRange(3, 5, 0.0, "lost by retention"), SkippedRange(7, 8, 0.0, "quarantined"))
+    changed = replace(
+        PARTITION, skipped=gaps, skipped_records=3, quarantined_records=1, foreign_records=12
+    )
+    told = list(lag_lines(SNAPSHOT, {"east-to-west": [changed]}))
+    assert [line.strip() for line in told[-2:]] == [
+        "lacks 3 source offsets, last 7 to 7 quarantined; 1 in quarantine",
+        "12 records in the mirror are not this flow's",
+    ]
 
 
 def test_lag_says_why_there_is_nothing_to_show() -> None:
