@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import BasicAuth, web
+from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from engine.config.model import ClusterConfig
+from engine.kafka.cluster import Cluster
 from engine.sandbox import ClusterSpec, Listener, Sandbox, Security
 from engine.sandbox.certificates import write_private
 
@@ -171,6 +174,43 @@ class Secured:
     def _keytool(self, *arguments: str) -> None:
         tool = [str(self.sandbox.java.java), "-m", "java.base/sun.security.tools.keytool.Main"]
         subprocess.run([*tool, *arguments], check=True, capture_output=True)
+
+
+_TOPIC, _LITERAL, _PREFIXED, _ALLOW = 2, 3, 4, 3  # ResourceType, PatternType, AclPermissionType
+OPERATIONS = {
+    "READ": 3, "WRITE": 4, "CREATE": 5, "ALTER": 7, "DESCRIBE": 8, "DESCRIBE_CONFIGS": 10,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Acls:
+    """What one user may do on one cluster."""
+
+    secured: Secured
+    cluster: str
+    user: str
+
+    async def allow(self, topic: str, *operations: str, prefixed: bool = False) -> None:
+        """Add ACLs."""
+        await self._each(CreateAclsRequest, topic, operations, prefixed=prefixed)
+
+    async def remove(self, topic: str, *operations: str, prefixed: bool = False) -> None:
+        """Remove ACLs."""
+        await self._each(DeleteAclsRequest, topic, operations, prefixed=prefixed)
+
+    async def _each(
+        self, request: Any, topic: str, operations: tuple[str, ...], *, prefixed: bool
+    ) -> None:
+        pattern = _PREFIXED if prefixed else _LITERAL
+        section = self.secured.section(self.cluster, Listener.PLAINTEXT)
+        cluster = Cluster(self.cluster, ClusterConfig.model_validate(section))
+        for name in operations:
+            code = OPERATIONS[name]
+            answer = await cluster.request(
+                request(_TOPIC, topic, pattern, f"User:{self.user}", "*", code, _ALLOW)
+            )
+            assert [each[0] for each in getattr(answer, answer.SCHEMA.names[1])] == [0]
+        await cluster.close()
 
 
 def secured_sandbox(folder: Path) -> Secured:

@@ -165,7 +165,7 @@ async def _check_target(
     needs.need("ALTER", mirrors, "add partitions when the source gets more")
     for topic, purpose in own.items():
         needs.need("WRITE", [topic], purpose)
-        needs.need("READ", [topic], purpose)
+    needs.need("READ", [state_topic(name)], "keep the flow's state")
     brokers = max(1, len(metadata.brokers))
     wanted = [
         NewTopic(topic, len(mirrors[topic].partitions), min(brokers, factor))
