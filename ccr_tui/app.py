@@ -14,7 +14,7 @@ from textual.command import Provider
 from textual.screen import Screen
 from textual.widgets import Input
 
-from ccr_tui import performing
+from ccr_tui import giving, performing
 from ccr_tui.actions import Action, ActionContext, Scope
 from ccr_tui.bridge import EngineBridge, Reopen
 from ccr_tui.catalog import REGISTRY
@@ -187,6 +187,12 @@ class CcrApp(App[None], inherit_bindings=False):
         """Open the command palette."""
         if not isinstance(self.screen, ActionPalette):
             self.push_screen(ActionPalette())
+
+    def do_give_secret(self) -> None:
+        """Ask for the secrets that the engine lacks."""
+        if self.top is not None:
+            asking = giving.secrets(self, self.bridge, self.top.context())
+            self.run_worker(asking, group="commands")
 
     def do_refresh_now(self) -> None:
         """Ask the engine now."""

@@ -193,6 +193,18 @@ _FLOW = (
         why_disabled=reasons.cannot_retry_flow,
     ),
     Action(
+        "secret.give",
+        "Give the engine a secret that it lacks, for its memory only",
+        Scope.FLOW,
+        ("c",),
+        "Give secret",
+        16,
+        footer_keep=86,
+        footer_only_enabled=True,
+        method="give_secret",
+        why_disabled=reasons.cannot_give_secret,
+    ),
+    Action(
         "flow.take_over",
         "Take the flow over from the engine that runs it",
         Scope.FLOW,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ccr_tui.actions import ActionContext
+from ccr_tui.missing_secrets import wanted_secrets
 from engine.api.snapshots import FlowSnapshot, FlowState, PartitionState
 
 
@@ -68,6 +69,16 @@ def cannot_accept_partition(context: ActionContext) -> str | None:
     if partition.reason is None or not partition.reason.acceptable:
         return "its cause must be removed first; there is nothing to accept"
     return None
+
+
+def cannot_give_secret(context: ActionContext) -> str | None:
+    """Need a cluster that is not reached, and that has secrets."""
+    reason = _cannot_command(context) or no_flow(context)
+    if reason or context.flow is None:
+        return reason
+    if wanted_secrets(context.state, context.flow):
+        return None
+    return f"no cluster of {context.flow.name} waits for a secret"
 
 
 def cannot_take_over(context: ActionContext) -> str | None:

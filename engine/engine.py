@@ -7,9 +7,21 @@ import time
 from collections.abc import Collection
 from typing import Literal
 
+from pydantic import SecretStr
+
 from engine import __version__
-from engine.api.snapshots import ClusterSnapshot, EngineMode, EngineSnapshot, Reason, Severity
+from engine.api.snapshots import (
+    ClusterSnapshot,
+    EngineMode,
+    EngineSnapshot,
+    Reason,
+    SecretSnapshot,
+    Severity,
+)
 from engine.config.model import ClusterConfig, Config
+from engine.config.problems import dotted
+from engine.config.secrets import SecretRef
+from engine.config.sections import secrets_of
 from engine.errors import CcrError, RefusedError
 from engine.identity import this_engine
 from engine.kafka.cluster import Cluster
@@ -105,6 +117,29 @@ class Engine:
             )
         return self.flows[name]
 
+    def give_secret(self, cluster: str, key: str, value: SecretStr) -> None:
+        """Hold a secret in memory, for all keys that refer to the same place.
+
+        Whoever waits for it tries again by itself within seconds. Raises RefusedError.
+        """
+        if cluster not in self.config.clusters:
+            known = ", ".join(self.config.clusters)
+            raise RefusedError("finding cluster", cluster, f"it is none of this config's ({known})")
+        wanted = secrets_by_key(self.config.clusters[cluster])
+        if key not in wanted:
+            known = ", ".join(wanted) or "none"
+            raise RefusedError(
+                "giving a secret for cluster", cluster, f"{key} is none of its secrets ({known})"
+            )
+        if not value.get_secret_value():
+            raise RefusedError("giving a secret for cluster", cluster, "it is empty")
+        for _, secret in secrets_of(self.config):
+            if secret == wanted[key]:
+                secret.give(value)
+        self.events.emit(
+            Severity.INFO, cluster, f"{key} was given by an operator, until the engine ends"
+        )
+
     def snapshot(self) -> EngineSnapshot:
         """Return everything but the partitions as it is now."""
         return EngineSnapshot(
@@ -170,4 +205,13 @@ class _ClusterWatch:
             self._reason,
             self._brokers,
             self._observed_at,
+            tuple(
+                SecretSnapshot(key, str(secret), secret.state)
+                for key, secret in secrets_by_key(self._config).items()
+            ),
         )
+
+
+def secrets_by_key(cluster: ClusterConfig) -> dict[str, SecretRef]:
+    """Return the secrets that a cluster's section refers to, by key within it."""
+    return {dotted(path): secret for path, secret in secrets_of(cluster)}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from ccr_tui import formats
+from ccr_tui.actions import key_name
+from ccr_tui.catalog import REGISTRY
+from ccr_tui.missing_secrets import wanted_secrets
 from ccr_tui.screens.tones import FLOW_TONES, PARTITION_TONES, SEVERITY_TONES, TREND_TONES
 from ccr_tui.state import ConsoleState
 from ccr_tui.symbols import Symbols
@@ -20,6 +23,7 @@ def flow_facts(flow: FlowSnapshot, state: ConsoleState, now: float, symbols: Sym
     facts: list[Fact] = [_flow_state(flow, symbols)]
     since = _reason_age(flow.reason.since if flow.reason else 0.0, state, now)
     facts += reason_facts(flow.reason, FLOW_TONES[flow.state], since)
+    facts += _missing_secrets(flow, state)
     facts.append(_lag_fact(flow, symbols))
     facts.append(_rate_fact(flow, symbols))
     facts.append(_owner_fact(flow, state, now))
@@ -30,6 +34,15 @@ def flow_facts(flow: FlowSnapshot, state: ConsoleState, now: float, symbols: Sym
     )
     facts.append([("Data  ", Tone.DIM), (f"{old} old", age_tone(flow, state, now))])
     return facts
+
+
+def _missing_secrets(flow: FlowSnapshot, state: ConsoleState) -> list[Fact]:
+    missing = [str(wanted) for wanted in wanted_secrets(state, flow) if wanted.missing]
+    if not missing or state.read_only:
+        return []
+    key = key_name(REGISTRY["secret.give"].keys[0])
+    text = f"or give {' and '.join(missing)} here, for the engine's memory only: {key}"
+    return [[("      ", Tone.DIM), (text, Tone.STRONG)]]
 
 
 def age_tone(flow: FlowSnapshot, state: ConsoleState, now: float) -> Tone:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import SecretStr
+
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
 from engine.engine import Engine
 from engine.errors import RefusedError
@@ -73,17 +75,41 @@ class LocalFlowsApi:
         return CommandResult(changed, f"taking over {flow}" if changed else "already_owned")
 
 
+class LocalClustersApi:
+    """The clusters' namespace."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def give_secret(self, cluster: str, key: str, value: SecretStr) -> CommandResult:
+        """Give a secret that cannot be had, or is wrong, where the configuration says."""
+        if self._engine.read_only:
+            raise RefusedError(
+                "giving a secret for cluster", cluster, "this engine is read-only",
+                "Start without --read-only, or change the config",
+            )  # fmt: skip
+        self._engine.give_secret(cluster, key, value)
+        text = f"{key} of {cluster} is held in memory until the engine ends; connecting with it"
+        return CommandResult(True, text)
+
+
 class LocalEngineApi:
     """See engine.api.protocol."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._flows = LocalFlowsApi(engine)
+        self._clusters = LocalClustersApi(engine)
 
     @property
     def flows(self) -> LocalFlowsApi:
         """The flows' namespace."""
         return self._flows
+
+    @property
+    def clusters(self) -> LocalClustersApi:
+        """The clusters' namespace."""
+        return self._clusters
 
     async def snapshot(self) -> EngineSnapshot:
         """Return clusters and flows as they are now."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
 
 
@@ -52,12 +54,29 @@ class FlowsApi(Protocol):
         ...
 
 
+class ClustersApi(Protocol):
+    """Clusters: help the engine to reach them."""
+
+    async def give_secret(self, cluster: str, key: str, value: SecretStr) -> CommandResult:
+        """Give a secret that cannot be had, or is wrong, where the configuration says.
+
+        `key` is its key in the cluster's section (`sasl.password`). The engine holds it in memory
+        until it ends, for every key that refers to the same place, and never writes it.
+        """
+        ...
+
+
 class EngineApi(Protocol):
     """An engine, here or behind its socket."""
 
     @property
     def flows(self) -> FlowsApi:
         """The flows' namespace."""
+        ...
+
+    @property
+    def clusters(self) -> ClustersApi:
+        """The clusters' namespace."""
         ...
 
     async def snapshot(self) -> EngineSnapshot:

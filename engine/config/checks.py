@@ -11,7 +11,7 @@ from typing import Any
 from engine.config.model import Config, SecurityProtocol, login_mismatch, trust_mismatch
 from engine.config.nearest import did_you_mean, listed
 from engine.config.problems import KeyPath
-from engine.config.secrets import SecretRef
+from engine.config.sections import secrets_of
 
 
 def clusters_of_flows(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
@@ -82,8 +82,6 @@ def _way(config: Config, start: str, end: str) -> list[str]:
 
 def plaintext_secrets(config: Config) -> Iterator[KeyPath]:
     """Yield where the file holds a secret itself."""
-    for name, cluster in config.clusters.items():
-        for section in ("sasl", "tls"):
-            for key, value in getattr(cluster, section) or ():
-                if isinstance(value, SecretRef) and value.kind == "plain":
-                    yield ("clusters", name, section, key)
+    for path, secret in secrets_of(config):
+        if secret.kind == "plain":
+            yield path

@@ -91,7 +91,7 @@ class SaslConfig(Model):
     username: Annotated[Text | None, Field(validate_default=True)] = None
     """Name to log in with; not for OAUTHBEARER."""
     password: Annotated[SecretRef | None, Field(validate_default=True)] = None
-    """Where the password is: keyring:SERVICE/USER, env:NAME or file:PATH; not for OAUTHBEARER."""
+    """Where the password is: keyring:, credential:, env: or file:; not for OAUTHBEARER."""
     token_endpoint: Annotated[
         str | None, AfterValidator(_http_url), Field(validate_default=True)
     ] = None
@@ -99,7 +99,7 @@ class SaslConfig(Model):
     client_id: Annotated[Text | None, Field(validate_default=True)] = None
     """Who asks for the token."""
     client_secret: Annotated[SecretRef | None, Field(validate_default=True)] = None
-    """Where its secret is: keyring:SERVICE/USER, env:NAME or file:PATH."""
+    """Where its secret is: keyring:, credential:, env: or file:."""
     scope: Text | None = None
     """Scope to ask for; the endpoint's default when left out."""
     extensions: dict[_Extension, Text] = {}  # noqa: RUF012  (pydantic copies it)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import stat
-import threading
-from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +11,33 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr, Vali
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from engine.config import os_keyring, secret_files
 from engine.config.context import FileContext, context_of, resolve
+from engine.config.limited import TIME_LIMIT_S, limited
+from engine.config.os_keyring import INSTALL, OTHER_PLACES, Entry
 from engine.errors import ConfigError
 
-READ_TIMEOUT_S = 5.0
-FORMS = "keyring:SERVICE/USER, env:NAME or file:PATH"
-_KINDS = ("keyring", "env", "file")
-_WAYS_OUT = (
-    "Use env:NAME or file:PATH (mode 0600), or install a keyring backend (on a server: "
-    "gnome-keyring under dbus-run-session, or keyrings.alt)"
-)
+FORMS = "keyring:SERVICE/USER, credential:NAME, env:NAME or file:PATH"
+OPERATION = "reading the secret for"
+_KINDS = ("keyring", "credential", "env", "file")
+
+
+class SecretState(StrEnum):
+    """What became of the last reading of a secret."""
+
+    UNREAD = "unread"  # not needed so far
+    READ = "read"
+    MISSING = "missing"  # it could not be had
+    GIVEN = "given"  # by an operator, into this process's memory
 
 
 class SecretRef:
-    """Where a secret is: keyring:SERVICE/USER, env:NAME, file:PATH, or plain text when allowed."""
+    """Where a secret is; plain text when the file allows it.
 
-    __slots__ = ("_location", "kind")
+    An operator may give the value instead: it is held by this object alone, never written.
+    """
+
+    __slots__ = ("_given", "_location", "kind", "state")
 
     def __init__(self, text: str) -> None:
         kind, separator, location = text.partition(":")
@@ -40,6 +47,8 @@ class SecretRef:
         else:
             self.kind = "plain"
             self._location = text
+        self.state = SecretState.UNREAD
+        self._given: SecretStr | None = None
 
     def __repr__(self) -> str:
         """Show the reference, never a value."""
@@ -75,7 +84,8 @@ class SecretRef:
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """Tell the schema's readers the forms. Plain text stays possible: the file may allow it."""
-        return {"type": "string", "minLength": 1, "examples": ["env:NAME", "file:PATH"]}
+        examples = ["keyring:SERVICE/USER", "credential:NAME", "env:NAME", "file:PATH"]
+        return {"type": "string", "minLength": 1, "examples": examples}
 
     @classmethod
     def _validated(cls, value: object, info: ValidationInfo) -> SecretRef:
@@ -87,58 +97,66 @@ class SecretRef:
             raise ValueError(f"must not be empty; write {FORMS}")
         return cls(_checked(value, context_of(info)))
 
+    @property
+    def entry(self) -> Entry | None:
+        """The keyring's entry that is meant, if one is."""
+        return Entry.parse(self._location) if self.kind == "keyring" else None
+
+    def give(self, value: SecretStr) -> None:
+        """Take the value from an operator, for as long as this process runs."""
+        self._given, self.state = value, SecretState.GIVEN
+
     async def resolve(self, *, what: str) -> SecretStr:
         """Fetch the value, off the loop and within 5 s.
 
         Raises ConfigError naming `what` and the ways out; never the value.
         """
+        if self._given is not None:
+            return self._given
+        try:
+            value = await self._read(what)
+        except ConfigError:
+            if self._given is None:
+                self.state = SecretState.MISSING
+            raise
+        if self._given is None:
+            self.state = SecretState.READ
+        return self._given or value
+
+    async def _read(self, what: str) -> SecretStr:
         if self.kind == "plain":
             return SecretStr(self._location)
         if self.kind == "env":
             return self._from_env(what)
-        read = self._from_file if self.kind == "file" else self._from_keyring
+        if self.kind == "keyring":
+            return await self._from_keyring(Entry.parse(self._location), what)
         try:
-            async with asyncio.timeout(READ_TIMEOUT_S):
-                return await _in_a_thread(lambda: read(what))
+            return await limited((self, what), lambda: self._from_file(what))
         except TimeoutError:
-            cause = f"{self} did not answer within {READ_TIMEOUT_S:.0f} s"
-            raise _unreadable(what, cause, _WAYS_OUT) from None
+            cause = f"{self} did not answer within {TIME_LIMIT_S:.0f} s"
+            next_step = "Is it on a network drive that is away?"
+            raise ConfigError(OPERATION, what, cause, next_step) from None
 
     def _from_env(self, what: str) -> SecretStr:
         value = os.environ.get(self._location)
         if not value:
             cause = f"the environment variable {self._location} is not set"
-            raise _unreadable(what, cause, "Set it where ccr is started")
+            raise ConfigError(OPERATION, what, cause, "Set it where ccr is started")
         return SecretStr(value)
 
     def _from_file(self, what: str) -> SecretStr:
+        if self.kind == "credential":
+            return secret_files.credential(self._location, operation=OPERATION, what=what)
         path = Path(self._location).expanduser()
-        try:
-            if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise _unreadable(what, f"others can read {path}", f"Run: chmod 600 {path}")
-            value = path.read_text(encoding="utf-8").rstrip("\r\n")
-        except OSError as error:
-            raise _unreadable(what, f"{path}: {error.strerror}", _WAYS_OUT) from None
-        except UnicodeDecodeError:
-            raise _unreadable(what, f"{path} is not UTF-8 text", "Write it again") from None
-        if not value:
-            raise _unreadable(what, f"{path} is empty", "Write the secret into it")
-        return SecretStr(value)
+        ways_out = f"Write the secret into it, or use {OTHER_PLACES}, or {INSTALL}"
+        return secret_files.read(path, operation=OPERATION, what=what, missing=ways_out)
 
-    def _from_keyring(self, what: str) -> SecretStr:
-        import keyring  # noqa: PLC0415  (slow to import, and only needed here)
-        import keyring.errors  # noqa: PLC0415
-
-        service, _, user = self._location.rpartition("/")
-        try:
-            value = keyring.get_password(service, user)
-        except keyring.errors.KeyringError as error:
-            cause = f"the OS keyring cannot be used ({type(error).__name__})"
-            raise _unreadable(what, cause, _WAYS_OUT) from None
-        if not value:
-            cause = f"the OS keyring has no entry {self._location}"
-            raise _unreadable(what, cause, f"Run: keyring set {service} {user}")
-        return SecretStr(value)
+    async def _from_keyring(self, entry: Entry, what: str) -> SecretStr:
+        value = await os_keyring.read(entry, operation=OPERATION, what=what)
+        if value is None:
+            cause = f"the keyring has no entry {entry}"
+            raise ConfigError(OPERATION, what, cause, f"Run: ccr secrets set {entry}")
+        return value
 
 
 def _checked(text: str, context: FileContext | None) -> str:
@@ -150,38 +168,10 @@ def _checked(text: str, context: FileContext | None) -> str:
                 f"is plain text, which is refused; write {FORMS}"
                 " (or allow it with allow_plaintext_secrets: true)"
             )
-    elif kind == "keyring" and not all(location.rpartition("/")[::2]):
-        raise ValueError("must name the entry as keyring:SERVICE/USER")
+    elif kind == "keyring":
+        Entry.parse(location)
+    elif kind == "credential" and ("/" in location or location in (".", "..")):
+        raise ValueError("must name a credential without a path: credential:NAME")
     elif kind == "file":
         return f"file:{resolve(location, context)}"
     return text
-
-
-def _unreadable(what: str, cause: str, next_step: str) -> ConfigError:
-    return ConfigError("reading the secret for", what, cause, next_step)
-
-
-async def _in_a_thread(read: Callable[[], SecretStr]) -> SecretStr:
-    """Run in a daemon thread: a keyring that never answers must not keep ccr from ending."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[SecretStr] = loop.create_future()
-
-    def settle(value: SecretStr | None, error: Exception | None) -> None:
-        if answer.done():
-            return
-        if error is not None:
-            answer.set_exception(error)
-        elif value is not None:
-            answer.set_result(value)
-
-    def run() -> None:
-        value, error = None, None
-        try:
-            value = read()
-        except Exception as caught:  # noqa: BLE001  (handed to the one who waits)
-            error = caught
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, value, error)
-
-    threading.Thread(target=run, daemon=True, name="ccr-secret").start()
-    return await answer

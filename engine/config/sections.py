@@ -36,6 +36,22 @@ def holds_secrets(section: type[Model]) -> bool:
     )
 
 
+def secrets_of(value: Any, above: KeyPath = ()) -> Iterator[tuple[KeyPath, SecretRef]]:
+    """Yield the secrets of a section, or of a mapping or list of them, with their paths."""
+    if isinstance(value, SecretRef):
+        yield above, value
+        return
+    below: list[tuple[Any, Any]]
+    if isinstance(value, Model):
+        below = list(value)
+    elif isinstance(value, dict):
+        below = list(value.items())
+    else:
+        below = list(enumerate(value)) if isinstance(value, list) else []
+    for key, each in below:
+        yield from secrets_of(each, (*above, key))
+
+
 def _flattened(annotation: Any) -> Iterator[Any]:
     """Yield the alternatives of a union or Annotated, but not what a list or dict holds."""
     if get_origin(annotation) in (list, dict) or not get_args(annotation):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from engine import __version__
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
@@ -39,11 +40,17 @@ class RemoteEngineApi:
     def __init__(self, socket: Path, *, read_only: bool = False) -> None:
         self._wire = _Wire(socket, read_only=read_only)
         self._flows = RemoteFlows(self._wire)
+        self._clusters = RemoteClusters(self._wire)
 
     @property
     def flows(self) -> RemoteFlows:
         """The flows' namespace."""
         return self._flows
+
+    @property
+    def clusters(self) -> RemoteClusters:
+        """The clusters' namespace."""
+        return self._clusters
 
     async def snapshot(self) -> EngineSnapshot:
         """Return clusters and flows as they are now."""
@@ -99,6 +106,19 @@ class RemoteFlows:
         return await self._wire.command(flow, "take-over")
 
 
+class RemoteClusters:
+    """Implements ClustersApi."""
+
+    def __init__(self, wire: _Wire) -> None:
+        self._wire = wire
+
+    async def give_secret(self, cluster: str, key: str, value: SecretStr) -> CommandResult:
+        """Give a secret that cannot be had, or is wrong, where the configuration says."""
+        body = {"key": key, "value": value.get_secret_value()}
+        path = f"/v1/clusters/{quote(cluster, safe='')}/secret"
+        return await self._wire.post("giving a secret for cluster", cluster, path, body)
+
+
 class _Wire:
     """Requests to one socket, every failure as one of our errors."""
 
@@ -124,15 +144,20 @@ class _Wire:
         return self._decode(await self._send("GET", path, params=query), answer)
 
     async def command(self, flow: str, verb: str, **body: Any) -> CommandResult:
+        return await self.post(verb, flow, _path(flow, verb), body)
+
+    async def post(
+        self, operation: str, name: str, path: str, body: Mapping[str, Any]
+    ) -> CommandResult:
         if self.read_only:
             raise RefusedError(
-                verb,
-                flow,
+                operation,
+                name,
                 "ccr was opened read-only",
                 "Open it without --read-only to change anything",
             )
         timeout = httpx.Timeout(COMMAND_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-        response = await self._send("POST", _path(flow, verb), json=body, timeout=timeout)
+        response = await self._send("POST", path, json=body, timeout=timeout)
         return self._decode(response, codec.RESULT)
 
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:

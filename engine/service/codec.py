@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
 from engine.api.snapshots import (
     CommandResult,
@@ -58,6 +58,13 @@ class LimitBody(_Body):
     """What POST …/limit takes; null lifts the limit."""
 
     bytes_per_second: Annotated[int, Field(ge=1)] | None
+
+
+class SecretBody(_Body):
+    """What POST /v1/clusters/CLUSTER/secret takes."""
+
+    key: str
+    value: SecretStr
 
 
 class EmptyBody(_Body):

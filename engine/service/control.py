@@ -6,6 +6,7 @@ GET  /v1/flows/FLOW/partitions?since=N  PartitionsPage
 POST /v1/flows/FLOW/pause               CommandResult; likewise resume and take-over
 POST /v1/flows/FLOW/retry               {"topic": …, "partition": …, "accept": …}, all optional
 POST /v1/flows/FLOW/limit               {"bytes_per_second": N or null}
+POST /v1/clusters/CLUSTER/secret        {"key": "sasl.password", "value": …}; held in memory only
 Errors are engine.service.codec.ErrorBody with a status of 4xx or 5xx.
 """
 
@@ -37,7 +38,7 @@ _COMMON_HEADERS = {
     codec.API_VERSION_HEADER: codec.API_VERSION,
     codec.CCR_VERSION_HEADER: __version__,
 }
-_Model = TypeVar("_Model", codec.RetryBody, codec.LimitBody, codec.EmptyBody)
+_Model = TypeVar("_Model", codec.RetryBody, codec.LimitBody, codec.SecretBody, codec.EmptyBody)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -63,6 +64,7 @@ class ControlServer:
                 web.post(f"{flow}/retry", self._retry),
                 web.post(f"{flow}/limit", self._limit),
                 web.post(f"{flow}/take-over", self._take_over),
+                web.post("/v1/clusters/{cluster}/secret", self._give_secret),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
@@ -125,6 +127,11 @@ class ControlServer:
     async def _take_over(self, request: web.Request) -> web.Response:
         await _body(request, codec.EmptyBody)
         return _result(await self._api.flows.take_over(request.match_info["flow"]))
+
+    async def _give_secret(self, request: web.Request) -> web.Response:
+        body = await _body(request, codec.SecretBody)
+        cluster = request.match_info["cluster"]
+        return _result(await self._api.clusters.give_secret(cluster, body.key, body.value))
 
 
 def _private_socket(path: Path) -> socket.socket:

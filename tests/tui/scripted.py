@@ -12,6 +12,8 @@ import random
 from collections.abc import Iterable
 from dataclasses import replace
 
+from pydantic import SecretStr
+
 from engine.api.snapshots import (
     ClusterSnapshot,
     CommandResult,
@@ -232,6 +234,18 @@ class ScriptedFlows:
         return CommandResult(True, f"{flow} is taken over")
 
 
+class ScriptedClusters:
+    """The clusters' namespace: takes a secret, and the cluster is reached with it."""
+
+    def __init__(self, engine: ScriptedEngine) -> None:
+        self._engine = engine
+
+    async def give_secret(self, cluster: str, key: str, value: SecretStr) -> CommandResult:
+        await self._engine.asked("give_secret", cluster, key, value)
+        self._engine.set_cluster(cluster, reachable=True, reason=None)
+        return CommandResult(True, f"{key} of {cluster} is held")
+
+
 class ScriptedEngine:
     """An engine that does what it is told, at once."""
 
@@ -246,6 +260,7 @@ class ScriptedEngine:
         read_only: bool = False,
     ) -> None:
         self._flows_api = ScriptedFlows(self)
+        self._clusters_api = ScriptedClusters(self)
         self.version = 1
         self.partitions: dict[tuple[str, int], PartitionSnapshot] = {}
         self.removed: list[tuple[int, tuple[str, int]]] = []
@@ -277,6 +292,10 @@ class ScriptedEngine:
     def flows(self) -> ScriptedFlows:
         return self._flows_api
 
+    @property
+    def clusters(self) -> ScriptedClusters:
+        return self._clusters_api
+
     async def asked(self, name: str, *arguments: object) -> None:
         self.calls.append((name, *arguments))
         await asyncio.sleep(0)
@@ -306,6 +325,13 @@ class ScriptedEngine:
 
     def set_flows(self, flows: Iterable[FlowSnapshot]) -> None:
         self.current = replace(self.current, flows=tuple(flows))
+
+    def set_cluster(self, name: str, **changes: object) -> None:
+        clusters = tuple(
+            replace(cluster, **changes) if cluster.name == name else cluster  # type: ignore[arg-type]
+            for cluster in self.current.clusters
+        )
+        self.current = replace(self.current, clusters=clusters)
 
     def set_flow(self, name: str, **changes: object) -> None:
         self.set_flows(

@@ -17,7 +17,7 @@ from tests.tui.scripted import ELSEWHERE, ScriptedEngine, make_flow, make_partit
 OWNERS: dict[Scope, tuple[type, ...]] = {
     Scope.OVERVIEW: (OverviewScreen, CcrApp),
     Scope.LAG: (LagScreen, CcrApp),
-    Scope.FLOW: (),
+    Scope.FLOW: (CcrApp,),
     Scope.TABLE: (LineTable,),
     Scope.GLOBAL: (CcrApp,),
 }

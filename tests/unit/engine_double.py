@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pydantic import SecretStr
+
 from engine.api.snapshots import (
     CommandResult,
     EngineMode,
@@ -45,6 +47,13 @@ class RecordingEngine:
         self._fail()
         self.calls.append(("partitions", flow, since))
         return self.pages[flow]
+
+    @property
+    def clusters(self) -> RecordingEngine:
+        return self
+
+    async def give_secret(self, cluster: str, key: str, value: SecretStr) -> CommandResult:
+        return self._command("give_secret", cluster, key, value)
 
     async def pause(self, flow: str) -> CommandResult:
         return self._command("pause", flow)

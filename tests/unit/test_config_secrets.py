@@ -13,9 +13,10 @@ import keyring
 import keyring.backend
 import keyring.backends.fail
 import pytest
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from engine.config import secrets
-from engine.config.secrets import SecretRef
+from engine.config import limited
+from engine.config.secrets import SecretRef, SecretState
 from engine.errors import ConfigError
 
 
@@ -93,42 +94,136 @@ async def test_a_file_without_a_secret(tmp_path: Path, content: bytes | None, ca
     assert cause in await refusal_of(f"file:{path}")
 
 
+@pytest.mark.parametrize("form", ["credential:kafka", "file:{folder}/kafka"])
+async def test_from_systemds_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """systemd lets the unit's user in by an ACL: its mask looks like rights of the group."""
+    path = tmp_path / "kafka"
+    path.write_text("from systemd\n")
+    path.chmod(0o440)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    reference = form.format(folder=tmp_path)
+    assert await value_of(reference) == "from systemd"
+    path.chmod(0o444)
+    assert f"others can read {path}" in await refusal_of(reference)
+
+
+async def test_without_systemds_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    add = "Add to the unit: LoadCredential=kafka:PATH (or LoadCredentialEncrypted=)"
+    assert await refusal_of("credential:kafka") == (
+        "reading the secret for cluster east: systemd handed no credentials to this process "
+        f"(no $CREDENTIALS_DIRECTORY). {add}, and run ccr as that unit"
+    )
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert await refusal_of("credential:kafka") == (
+        f"reading the secret for cluster east: {tmp_path}/kafka: No such file or directory. {add}"
+    )
+
+
+async def test_a_file_that_is_too_large_is_no_secret(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"x" * (64 * 1024 + 1))
+    path.chmod(0o600)
+    assert f"{path} is larger than 64 KiB" in await refusal_of(f"file:{path}")
+
+
 async def test_from_the_keyring(use_keyring: UseKeyring) -> None:
     use_keyring(MemoryKeyring())
     assert await value_of("keyring:kafka/east/ccr") == "from the keyring"
     assert await refusal_of("keyring:kafka/west/ccr") == (
-        "reading the secret for cluster east: the OS keyring has no entry kafka/west/ccr. "
-        "Run: keyring set kafka/west ccr"
+        "reading the secret for cluster east: the keyring has no entry kafka/west/ccr. "
+        "Run: ccr secrets set kafka/west/ccr"
     )
 
 
-async def test_without_a_keyring_the_ways_out_are_named(use_keyring: UseKeyring) -> None:
-    use_keyring(keyring.backends.fail.Keyring())
-    told = await refusal_of("keyring:kafka/ccr")
-    assert "the OS keyring cannot be used" in told
-    assert all(way in told for way in ("env:NAME", "file:PATH", "keyring backend"))
-
-
-async def test_a_keyring_that_hangs_holds_up_nobody(
+async def test_without_a_keyring_the_ways_out_are_named(
     use_keyring: UseKeyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hanging, ended = threading.Event(), threading.Event()
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    use_keyring(keyring.backends.fail.Keyring())
+    assert await refusal_of("keyring:kafka/ccr") == (
+        "reading the secret for cluster east: there is no keyring here that ccr could use. "
+        "Use credential:NAME (systemd's LoadCredential=), file:PATH (mode 0600) or env:NAME, or "
+        "install a keyring (on a server: gnome-keyring under dbus-run-session)"
+    )
+
+
+async def test_what_a_backend_raises_is_not_repeated(use_keyring: UseKeyring) -> None:
+    class Failing(MemoryKeyring):
+        def get_password(self, service: str, username: str) -> str | None:
+            raise OSError("from the keyring")
+
+    use_keyring(Failing())
+    told = await refusal_of("keyring:kafka/east/ccr")
+    assert "the keyring failed (OSError). Is its daemon running?" in told
+    assert "from the keyring" not in told
+
+
+async def test_a_keyring_that_hangs_holds_up_nobody_and_takes_one_thread(
+    use_keyring: UseKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, ended = threading.Semaphore(0), threading.Event()
 
     class Hanging(MemoryKeyring):
         def get_password(self, service: str, username: str) -> str | None:
             assert threading.current_thread().daemon
-            hanging.set()
+            asked.release()
             ended.wait(60)
-            return "too late"
+            return "in the end"
 
-    monkeypatch.setattr(secrets, "READ_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(limited, "TIME_LIMIT_S", 0.05)
     use_keyring(Hanging())
-    told = asyncio.ensure_future(refusal_of("keyring:kafka/ccr"))
     try:
-        assert "keyring:kafka/ccr did not answer within" in await told
-        assert hanging.is_set()
+        for _ in range(3):
+            told = await refusal_of("keyring:kafka/ccr")
+            assert "the keyring did not answer within" in told
+        assert asked.acquire(timeout=10)
+        assert not asked.acquire(blocking=False)
+        monkeypatch.setattr(limited, "TIME_LIMIT_S", 10)
+        waiting = asyncio.ensure_future(value_of("keyring:kafka/ccr"))
+        await asyncio.sleep(0)
     finally:
         ended.set()
+    assert await waiting == "in the end"
+
+
+async def test_a_given_secret_is_used_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EAST_PASSWORD", raising=False)
+    secret = SecretRef("env:EAST_PASSWORD")
+    assert secret.state is SecretState.UNREAD
+    with pytest.raises(ConfigError):
+        await secret.resolve(what="cluster east")
+    assert secret.state is SecretState.MISSING
+    secret.give(SecretStr("hunter2"))
+    assert secret.state is SecretState.GIVEN
+    assert (await secret.resolve(what="cluster east")).get_secret_value() == "hunter2"
+    shown = [repr(secret), str(secret), secret._given]
+    assert not any("hunter2" in str(text) + repr(text) for text in shown)
+
+
+async def test_a_reading_tells_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EAST_PASSWORD", "x")
+    secret = SecretRef("env:EAST_PASSWORD")
+    await secret.resolve(what="cluster east")
+    assert secret.state is SecretState.READ
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("keyring:ccr", "must name the entry as keyring:SERVICE/USER"),
+        ("keyring:/ccr", "must name the entry as keyring:SERVICE/USER"),
+        ("credential:../kafka", "must name a credential without a path"),
+        ("credential:..", "must name a credential without a path"),
+    ],
+)
+def test_references_that_lead_nowhere(text: str, problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        TypeAdapter(SecretRef).validate_python(text)
 
 
 def test_a_plain_secret_is_never_shown() -> None:
