@@ -7,8 +7,11 @@ protocol. `adopt` is the one place that touches aiokafka's private names; a test
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import math
 import socket
+import sys
+import termios
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -21,6 +24,7 @@ MAX_FRAME_BYTES = 256 * 1024 * 1024
 WRITE_HIGH_WATER = 8 * 1024 * 1024
 SEND_BUFFER_BYTES = 4 * 1024 * 1024
 _SIZE_BYTES = 4
+_LOOKS = 3  # in a time limit, at whether a slow network still takes what was sent
 
 
 class ConnectionLostError(ConnectionError):
@@ -46,6 +50,9 @@ class DataConnection(asyncio.BufferedProtocol):
         self.set_up_by: AIOKafkaConnection | None = None
         self._retire_at = math.inf
         self._throttled_until = 0.0
+        self._patience = 0.0  # the time limit of the newest request, seconds
+        self._received_at = -math.inf
+        self._written = self._taken = 0  # bytes, of all requests; those that were on the network
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     # asyncio's side
@@ -69,6 +76,7 @@ class DataConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Account for received bytes; a full frame answers the oldest request."""
+        self._received_at = asyncio.get_running_loop().time()
         if self._frame is None:
             self._size_filled += nbytes
             if self._size_filled == _SIZE_BYTES:
@@ -129,9 +137,9 @@ class DataConnection(asyncio.BufferedProtocol):
     ) -> asyncio.Future[memoryview]:
         """Send a request; the future gets the whole response frame (correlation id first).
 
-        The future fails with ConnectionLostError when the connection ends or the answer takes
-        longer than `timeout_seconds` (which ends the connection: a late answer must not be taken
-        for another's).
+        The future fails with ConnectionLostError when the connection ends, or when for
+        `timeout_seconds` no answer came and nothing moved either way: a slow network may take as
+        long as it needs. That ends the connection: a late answer must not be taken for another's.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[memoryview] = loop.create_future()
@@ -141,6 +149,10 @@ class DataConnection(asyncio.BufferedProtocol):
         self._correlation = (self._correlation + 1) & 0x7FFFFFFF
         header = request_header(api_key, version, self._correlation)
         size = len(header) + sum(map(len, body))
+        if not self._waiting:
+            self._taken = self._written
+        self._patience = timeout_seconds
+        self._written += size + _SIZE_BYTES
         deadline = max(loop.time(), self._throttled_until) + timeout_seconds
         self._waiting.append((self._correlation, future, deadline))
         if self._watchdog is None or deadline < self._watchdog.when():
@@ -194,11 +206,29 @@ class DataConnection(asyncio.BufferedProtocol):
         self._watchdog = None
         if not self._waiting:
             return
+        now = asyncio.get_running_loop().time()
         deadline = min(deadline for _, _, deadline in self._waiting)
-        if deadline <= asyncio.get_running_loop().time():
+        deadline = max(deadline, self._received_at + self._patience)
+        if deadline <= now and self._is_taking():
+            deadline = now + self._patience / _LOOKS
+        if deadline <= now:
             self.abort("no answer within the request's time limit")
         else:
             self._watch(deadline)
+
+    def _is_taking(self) -> bool:
+        """Whether the network took some of what was sent since the last look."""
+        if self._transport is None:
+            return False
+        unsent = self._transport.get_write_buffer_size()
+        sock = self._transport.get_extra_info("socket")
+        try:
+            answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0" * 4)
+            unsent += int.from_bytes(answer, sys.byteorder)
+        except OSError:
+            pass  # not a system that tells: what is in the socket's own buffer counts as taken
+        before, self._taken = self._taken, self._written - unsent
+        return unsent > 0 and self._taken > before
 
     def _finish(self, why: str) -> None:
         if not self.closed.done():

@@ -342,3 +342,45 @@ async def test_before_it_has_a_transport_it_refuses() -> None:
     data = DataConnection("broker:9092", {})
     with pytest.raises(ConnectionLostError, match="broker:9092: not connected"):
         await ask(data)
+
+
+async def test_a_slow_answer_may_take_longer_than_the_time_limit() -> None:
+    """As long as bytes come in; when they stop within the frame, the limit runs from the last."""
+
+    async def drip(peer: Peer) -> None:
+        request = await peer.request()
+        answer = frame(request.correlation_id, b"x" * 12)
+        for byte in answer:
+            await peer.send(bytes([byte]))
+            await asyncio.sleep(0.05)  # the slow network
+        request = await peer.request()
+        await peer.send(frame(request.correlation_id, b"x" * 12)[:10])
+        await hang(peer)
+
+    async with adopted(drip) as data:
+        assert bytes(await ask(data, seconds=0.3))[4:] == b"x" * 12
+        began = time.monotonic()
+        with pytest.raises(ConnectionLostError, match="time limit"):
+            await ask(data, seconds=0.3)
+        assert time.monotonic() - began < 2
+
+
+async def test_a_large_request_may_take_longer_than_the_time_limit() -> None:
+    """As long as the network takes some of it; when it takes no more, the connection ends."""
+    size = 64 * 1024 * 1024
+    enough = asyncio.Event()
+
+    async def sip(peer: Peer) -> None:
+        left = size // 2
+        while left > 0:
+            left -= len(await peer.reader.read(256 * 1024))
+            await asyncio.sleep(0.01)  # the slow network
+        enough.set()
+        await asyncio.Event().wait()
+
+    async with adopted(sip) as data:
+        answer = ask(data, b"x" * size, seconds=0.3)
+        await enough.wait()
+        assert not answer.done()
+        with pytest.raises(ConnectionLostError, match="time limit"):
+            await answer
