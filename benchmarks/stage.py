@@ -24,6 +24,7 @@ MANY_PARTITIONS = {"log.index.size.max.bytes": "65536"}
 MANY_PARTITIONS_HEAP = "2g"
 ROUND_TRIP_MS = 100
 TOPICS_AT_ONCE = 20
+SERVED_TIMEOUT_S = 180.0
 PERFORMANCE = "org.apache.kafka.tools.ProducerPerformance"
 
 
@@ -90,9 +91,11 @@ class Stage:
         )
 
     async def create(self, topic: str, partitions: int, *, on_target: bool = False) -> None:
-        """Create a topic."""
-        async with _admin(self.target if on_target else self.source) as admin:
+        """Create a topic and wait until it can be used."""
+        servers = self.target if on_target else self.source
+        async with _admin(servers) as admin:
             await admin.create_topics([NewTopic(topic, partitions, 1)])
+        await _served(servers, [topic], partitions)
 
     async def create_many(self, prefix: str, topics: int, partitions: int) -> None:
         """Create `topics` source topics, some at a time."""
@@ -102,6 +105,7 @@ class Stage:
                 await admin.create_topics(
                     [NewTopic(name, partitions, 1) for name in names[at : at + TOPICS_AT_ONCE]]
                 )
+        await _served(self.source, names, topics * partitions)
 
     async def fill(self, data: Data) -> None:
         """Create and fill a source topic."""
@@ -205,6 +209,25 @@ class Watch:
                     return
                 self._require_alive()
                 await asyncio.sleep(1)
+
+
+async def _served(bootstrap: str, topics: list[str], partitions: int) -> None:
+    """Wait until the leaders of so many partitions in all answer for them."""
+    cluster = Cluster("benchmark", ClusterConfig(bootstrap_servers=bootstrap.split(",")))
+    try:
+        async with asyncio.timeout(SERVED_TIMEOUT_S):
+            while True:
+                metadata = await cluster.metadata(topics)
+                wanted = {
+                    (topic.name, number): LATEST
+                    for topic in metadata.topics.values()
+                    for number in topic.partitions
+                }
+                if len(await cluster.list_offsets(wanted, metadata)) == partitions:
+                    return
+                await asyncio.sleep(0.2)
+    finally:
+        await cluster.close()
 
 
 @asynccontextmanager
