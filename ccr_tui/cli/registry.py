@@ -67,6 +67,9 @@ GROUPS = (
         (
             Verb("validate", _CONFIG, "check a configuration file"),
             Verb("config", _CONFIG, "write a starter file; print the JSON Schema"),
+            Verb(
+                "secrets", "ccr_tui.cli.secrets", "the keyring's entries; which secrets can be read"
+            ),
         ),
     ),
     Group(

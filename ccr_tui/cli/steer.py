@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from ccr_tui.cli.confirming import require_confirmation
 from engine.api.protocol import FlowsApi
 from engine.api.snapshots import CommandResult
 from engine.config.units import parse_bytes
-from engine.errors import ConfigError, ConnectError, RefusedError
+from engine.errors import ConfigError, ConnectError
 from engine.service.client import EngineGoneError, EngineHangsError, RemoteEngineApi
 from engine.service.paths import service_paths
 
@@ -102,18 +102,13 @@ async def run_limit(args: argparse.Namespace) -> int:
 
 async def run_take_over(args: argparse.Namespace) -> int:
     """Take a flow over, once its name was given twice."""
-    confirmed = args.confirm
-    if confirmed is None and sys.stdin.isatty():
-        print(
-            f"The engine that owns {args.flow} will stand down. Type the flow's name to go on: ",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
-        confirmed = (await asyncio.to_thread(sys.stdin.readline)).strip()
-    if confirmed != args.flow:
-        cause = "it was not confirmed" if confirmed is None else f"{confirmed!r} is another name"
-        raise RefusedError("taking over flow", args.flow, cause, f"Add --confirm {args.flow}")
+    await asyncio.to_thread(
+        require_confirmation,
+        args.confirm,
+        args.flow,
+        "taking over flow",
+        f"The engine that owns {args.flow} will stand down.",
+    )
     return await _command(args, lambda flows: flows.take_over(args.flow))
 
 
@@ -121,8 +116,6 @@ async def _command(
     args: argparse.Namespace, command: Callable[[FlowsApi], Awaitable[CommandResult]]
 ) -> int:
     """Send a command to the engine here and print its answer; raises CcrError."""
-    # Imports of a tenth of a second and more, which `ccr --help` need not wait for.
-
     paths = service_paths(args.config)
     api = RemoteEngineApi(paths.socket, read_only=args.read_only)
     try:

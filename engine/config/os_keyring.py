@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import SecretStr
 
 from engine.config.limited import TIME_LIMIT_S, limited
-from engine.errors import ConfigError
+from engine.errors import CcrError
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -45,7 +45,7 @@ class Entry:
         return f"{self.service}/{self.user}"
 
 
-class KeyringError(ConfigError):
+class KeyringError(CcrError):
     """The keyring cannot be used; the message says why and what else there is."""
 
 

@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 from engine.config import os_keyring, secret_files
 from engine.config.context import FileContext, context_of, resolve
 from engine.config.limited import TIME_LIMIT_S, limited
-from engine.config.os_keyring import INSTALL, OTHER_PLACES, Entry
+from engine.config.os_keyring import INSTALL, OTHER_PLACES, Entry, KeyringError
 from engine.errors import ConfigError
 
 FORMS = "keyring:SERVICE/USER, credential:NAME, env:NAME or file:PATH"
@@ -152,7 +152,10 @@ class SecretRef:
         return secret_files.read(path, operation=OPERATION, what=what, missing=ways_out)
 
     async def _from_keyring(self, entry: Entry, what: str) -> SecretStr:
-        value = await os_keyring.read(entry, operation=OPERATION, what=what)
+        try:
+            value = await os_keyring.read(entry, operation=OPERATION, what=what)
+        except KeyringError as error:
+            raise ConfigError(error.operation, what, error.cause, error.next_step) from None
         if value is None:
             cause = f"the keyring has no entry {entry}"
             raise ConfigError(OPERATION, what, cause, f"Run: ccr secrets set {entry}")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ccr_tui.cli import check, run, sandbox, status, steer
+from ccr_tui.cli import check, run, sandbox, secrets, status, steer
 from ccr_tui.cli.sandbox import _sandbox_json
+from ccr_tui.cli.secrets import Found, Keyring
 from engine.api.snapshots import (
     ClusterSnapshot,
     CommandResult,
@@ -24,6 +25,7 @@ from engine.api.snapshots import (
     PartitionState,
     RatePoint,
     Reason,
+    SecretSnapshot,
     Trend,
 )
 from engine.checking import (
@@ -34,6 +36,7 @@ from engine.checking import (
     Permission,
     Problem,
 )
+from engine.config.secrets import SecretState
 from engine.sandbox.jars import kafka_versions
 from engine.service.codec import ErrorBody
 from engine.service.progress import progress_fields
@@ -54,8 +57,11 @@ def words() -> set[str]:
     [
         EngineSnapshot,
         ClusterSnapshot,
+        SecretSnapshot,
         FlowSnapshot,
         Owner,
+        Found,
+        Keyring,
         Reason,
         PartitionSnapshot,
         PartitionsPage,
@@ -77,7 +83,7 @@ def test_every_field_is_named(class_: type) -> None:
 
 def test_every_state_and_trend_is_named() -> None:
     text = DOCS.read_text()
-    for word in (*FlowState, *PartitionState, *Trend):
+    for word in (*FlowState, *PartitionState, *Trend, *SecretState):
         assert f"`{word}`" in text
 
 
@@ -107,6 +113,16 @@ def test_every_option_is_named() -> None:
         assert {option for option in options - {"-h", "--help"} if option not in text} == set()
     for verb in verbs.choices:
         assert f"ccr {verb}" in text
+
+
+def test_every_option_of_secrets_is_named() -> None:
+    groups = argparse.ArgumentParser().add_subparsers()
+    secrets.add_parser(groups)
+    verbs = groups.choices["secrets"]._subparsers._group_actions[0].choices
+    assert {f"ccr secrets {verb}" in DOCS.read_text() for verb in verbs} == {True}
+    options = {o for verb in verbs.values() for a in verb._actions for o in a.option_strings}
+    assert {"--confirm"} <= options
+    assert options - {"-h", "--help"} <= words()
 
 
 def test_every_option_and_version_of_the_sandbox_is_named() -> None:

@@ -71,6 +71,7 @@ def loaded(folder: Path) -> set[str]:
         ("config schema", 0, SCREENS | NETWORK | {"keyring"}),
         ("validate ccr.yaml", 0, SCREENS | NETWORK | {"keyring"}),
         ("validate ccr.yaml --json", 0, SCREENS | NETWORK | {"keyring"}),
+        ("secrets list", 0, SCREENS | NETWORK),
         ("sandbox status --dir sandbox", 0, SCREENS),
         ("sandbox status --dir sandbox --json", 0, SCREENS),
         ("status", 3, SCREENS),
