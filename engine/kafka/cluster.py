@@ -41,7 +41,8 @@ class Cluster:
         self.brokers: dict[int, tuple[str, int]] = {}
         self._dialer: Dialer | None = None
         self._connections: dict[tuple[str, int], Connection] = {}
-        self._dialing = asyncio.Lock()
+        # One an address: a broker that swallows connections must hold up nobody else's.
+        self._dialing: dict[tuple[str, int], asyncio.Lock] = {}
         self._last_metadata: tuple[MetadataResponse, ClusterMetadata] | None = None  # of all topics
 
     async def close(self) -> None:
@@ -67,7 +68,7 @@ class Cluster:
         return self._dialer
 
     async def _connection(self, address: tuple[str, int]) -> Connection:
-        async with self._dialing:
+        async with self._dialing.setdefault(address, asyncio.Lock()):
             connection = self._connections.get(address)
             if connection is not None and connection.connected():
                 if not connection.retires:

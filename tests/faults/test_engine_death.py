@@ -11,32 +11,38 @@ import pytest
 
 from engine.api.snapshots import FlowState
 from engine.sandbox import Sandbox
-from tests.faults.rig import SHAPES, Rig, assert_identical, rig, until
+from tests.faults.rig import Rig, rig, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(420)]
-
-KILLS = 20
-RECORDS = sum(shape.records for shape in SHAPES)
+pytestmark = [pytest.mark.kafka]
 
 
+@pytest.mark.timeout(180)
 async def test_kill_9_at_random_moments(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Killed 20 times under load over 320 MB in all three shapes."""
+    """Killed 10 times under load in all three shapes."""
+    await _killed(sandbox, tmp_path, 10)
+
+
+@pytest.mark.soak
+async def test_kill_9_a_hundred_times(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Killed 100 times under load of about 1 GB."""
+    await _killed(sandbox, tmp_path, 100)
+
+
+async def _killed(sandbox: Sandbox, folder: Path, times: int) -> None:
     seed = random.randrange(2**32)
+    print(f"seed {seed}")
     moments = random.Random(seed)
-    async with rig(sandbox, tmp_path) as flow:
-        await flow.load(seconds=50)
+    async with rig(sandbox, folder) as flow:
+        await flow.load(3)
         engine = flow.engine()
-        for _ in range(KILLS):
+        for _ in range(times):
             engine.start()
             await engine.reaches(FlowState.RUNNING)
             await asyncio.sleep(moments.uniform(0.0, 1.5))
             engine.kill()
         engine.start()
-        await flow.load_ended()
-        await flow.drained(engine)
+        await flow.intact(engine)
         assert await engine.terminate() == 0
-        print(f"seed {seed}")
-        assert_identical(await flow.judge(), RECORDS)
 
 
 async def _hand_over(flow: Rig, times: int) -> None:
@@ -68,35 +74,47 @@ async def _settled(flow: Rig) -> bool:
     return states == {FlowState.RUNNING, FlowState.STANDBY}
 
 
+@pytest.mark.timeout(120)
 async def test_two_engines_with_one_config(sandbox: Sandbox, tmp_path: Path) -> None:
     """Both write at once around each take-over; the loser says who took the flow over."""
     async with rig(sandbox, tmp_path) as flow:
-        await flow.load(seconds=20)
-        await _hand_over(flow, 6)
-        await flow.load_ended()
-        owner = flow.engines[0 if await _owns(flow, 0) else 1]
-        await flow.drained(owner)
-        assert_identical(await flow.judge(), RECORDS)
+        await flow.load()
+        await _hand_over(flow, 4)
+        await flow.intact(flow.engines[0 if await _owns(flow, 0) else 1])
 
 
+@pytest.mark.timeout(120)
 async def test_frozen_engine_wakes_up_superseded(sandbox: Sandbox, tmp_path: Path) -> None:
     """SIGSTOP: another takes over by itself; the zombie, continued, writes nothing and says why."""
     async with rig(sandbox, tmp_path) as flow:
-        await flow.load(seconds=25)
+        await flow.load()
         frozen, second = flow.engine("frozen"), flow.engine("second")
         frozen.start()
-        await frozen.reaches(FlowState.RUNNING)
-        await until(lambda: _mirrors(flow), "records flow")
+        await frozen.works()
         frozen.signal(signal.SIGSTOP)
         second.start()
         await second.reaches(FlowState.RUNNING)
         frozen.signal(signal.SIGCONT)
         await frozen.reaches(FlowState.STANDBY, reason="took it over")
-        await flow.load_ended()
-        await flow.drained(second)
-        assert_identical(await flow.judge(), RECORDS)
+        await flow.intact(second)
 
 
-async def _mirrors(flow: Rig) -> bool:
-    snapshot = await flow.engines[0].flow_snapshot()
-    return snapshot is not None and snapshot.records_total > 0
+@pytest.mark.parametrize(
+    "pause",
+    [
+        pytest.param(4, marks=pytest.mark.timeout(90)),
+        pytest.param(60, marks=pytest.mark.soak),
+    ],
+)
+async def test_engine_frozen_for_a_time(sandbox: Sandbox, tmp_path: Path, pause: int) -> None:
+    """SIGSTOP and SIGCONT, nobody else there: it goes on by itself."""
+    async with rig(sandbox, tmp_path) as flow:
+        await flow.load()
+        engine = flow.engine()
+        engine.start()
+        await engine.works()
+        engine.signal(signal.SIGSTOP)
+        await asyncio.sleep(pause)  # the fault itself
+        engine.signal(signal.SIGCONT)
+        await engine.works()
+        await flow.intact(engine)

@@ -124,6 +124,7 @@ async def assert_mirrored(secured: Secured, topic: str, count: int) -> None:
         secured.sandbox.bootstrap("east"), secured.sandbox.bootstrap("west"), {topic: topic}
     )
     assert_identical(found, count)
+    assert found.source_records == count
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -10,13 +10,12 @@ import pytest
 
 from engine.api.snapshots import FlowState
 from engine.sandbox import Sandbox
-from tests.faults.rig import Shape, rig
+from tests.faults.rig import ORDERS, rig
 from tests.tui.tmux import Tmux
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
 CCR = str(Path(sys.executable).with_name("ccr"))
-LIGHT = (Shape("lz4", 4_000, 500, "lz4", 16_384, 5),)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
@@ -49,7 +48,7 @@ async def test_the_console_attaches_to_a_service_and_leaves_it_running(
 ) -> None:
     """A service on this host runs the config: the console is a window on it, nothing more."""
     async with rig(sandbox, tmp_path) as flow:
-        await flow.load(seconds=5, shapes=LIGHT)
+        await flow.load(0.5, shapes=(ORDERS,))
         service = flow.engine()
         service.start()
         await service.reaches(FlowState.RUNNING)
@@ -66,7 +65,7 @@ async def test_the_console_watches_a_flow_that_another_host_owns(
 ) -> None:
     """A live owner elsewhere: the console only watches; taking over is an act with a question."""
     async with rig(sandbox, tmp_path) as flow:
-        await flow.load(seconds=5, shapes=LIGHT)
+        await flow.load(0.5, shapes=(ORDERS,))
         owner = flow.engine("elsewhere")
         owner.start()
         await owner.reaches(FlowState.RUNNING)

@@ -1,0 +1,127 @@
+"""The network between the engine and its clusters breaks, stalls, lags and crawls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from engine.api.snapshots import FlowState
+from tests.faults.conftest import Linked
+from tests.faults.proxy import DOWN, UP, Proxy
+from tests.faults.rig import CLICKS, ORDERS, READINGS, Rig, rig, until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(150)]
+
+LARGE_FRAME = 64 * 1024  # of record data, not of metadata
+
+
+@pytest.fixture
+async def flow(linked: Linked, tmp_path: Path) -> AsyncIterator[Rig]:
+    """A flow whose engine reaches both clusters by the proxy."""
+    bootstrap = {"east": f"127.0.0.1:{linked.east}", "west": f"127.0.0.1:{linked.west}"}
+    async with rig(linked.sandbox, tmp_path, bootstrap) as made:
+        try:
+            yield made
+        finally:
+            linked.proxy.calm()
+
+
+async def _trapped(proxy: Proxy, port: int, direction: str, action: str) -> None:
+    """Lay a trap for record data, and wait until it goes off."""
+    before = proxy.sprung()
+    proxy.trap(port, direction=direction, action=action, least_frame=LARGE_FRAME)
+
+    async def sprung() -> bool:
+        return proxy.sprung() > before
+
+    await until(sprung, f"the trap goes off: {action} {direction}")
+
+
+async def test_connections_cut(linked: Linked, flow: Rig) -> None:
+    """By RST, by FIN, and in the middle of a frame, on either side, under load."""
+    proxy = linked.proxy
+    await flow.load()
+    engine = flow.engine()
+    engine.start()
+    await engine.works()
+    for port, towards in ((linked.east, DOWN), (linked.west, UP)):
+        for reset in (True, False):
+            assert proxy.cut(port, reset=reset) > 0
+            await engine.works()
+        await _trapped(proxy, port, towards, "cut")
+        await engine.works()
+    await flow.intact(engine)
+
+
+async def test_stalled_in_the_middle_of_a_frame(linked: Linked, flow: Rig) -> None:
+    """A fetched and a sent frame stop half-way and their connections stay open: after the time
+    limit the engine says so and goes on by new connections.
+    """
+    proxy = linked.proxy
+    engine = flow.engine()
+    engine.start()
+    await flow.load()
+    await engine.works()
+    for port, towards in ((linked.west, UP), (linked.east, DOWN)):
+        await _trapped(proxy, port, towards, "stall")
+    waiting = await engine.reaches(FlowState.WAITING, 60, reason="no answer within")
+    assert waiting.reason is not None
+    assert "east" in waiting.reason.text or "west" in waiting.reason.text
+    await engine.reaches(FlowState.RUNNING)
+    await flow.intact(engine)
+
+
+@pytest.mark.parametrize("cluster", ["east", "west"])
+async def test_black_hole(linked: Linked, flow: Rig, cluster: str) -> None:
+    """A broker that accepts connections and never answers: named, and tried until it does."""
+    port = {"east": linked.east, "west": linked.west}[cluster]
+    await flow.load(1.5)
+    engine = flow.engine()
+    engine.start()
+    await engine.works()
+    linked.proxy.black_hole(port)
+    linked.proxy.cut(port, reset=True)
+    waiting = await engine.reaches(FlowState.WAITING, reason="no answer within 10 s")
+    assert waiting.reason is not None
+    assert f"{cluster} at 127.0.0.1:{port}" in waiting.reason.text
+    assert waiting.reason.next_step
+    linked.proxy.calm(port)
+    linked.proxy.cut(port, reset=True)  # what waits for an answer in the hole
+    await engine.reaches(FlowState.RUNNING)
+    await flow.intact(engine)
+
+
+async def test_long_round_trip(linked: Linked, flow: Rig) -> None:
+    """200 ms to either cluster: a backlog is mirrored at many megabytes a second all the same."""
+    megabytes = 40
+    await flow.backlog(megabytes, shapes=(ORDERS, READINGS))
+    linked.proxy.weather(delay=0.1)
+    engine = flow.engine()
+    engine.start()
+    await engine.works()
+    began = time.monotonic()
+    await flow.drained(engine)
+    assert time.monotonic() - began < megabytes / 4, "less than 4 MB/s"
+    await flow.backlog(2, shapes=(CLICKS,))
+    await flow.intact(engine)
+
+
+async def test_slow_jittering_link(linked: Linked, flow: Rig) -> None:
+    """A backlog that comes fast and leaves slowly: what is held stays within bounds."""
+    await flow.backlog(40, shapes=(ORDERS, READINGS))
+    linked.proxy.weather(linked.west, delay=0.02, jitter=0.08, rate=1_500_000)
+    engine = flow.engine()
+    engine.start()
+    await engine.works()
+    for _ in range(10):  # it never gives up on a link that is merely slow
+        await engine.works(20)
+        seen = await engine.flow_snapshot()
+        assert seen is not None
+        assert seen.state == FlowState.RUNNING, seen.reason
+        await asyncio.sleep(0.5)
+    linked.proxy.calm()
+    await flow.intact(engine)
