@@ -54,6 +54,7 @@ def latency(probe: Probe, *, load: Data | None = None, load_rate: int = 0) -> Ca
             stack.push_async_callback(producer.stop)
             await producer.send_and_wait(topic, b"0")
             await watch.until(1, 0.05, FIRST_RECORD_TIMEOUT_S)
+            await stage.mirrored(run_.mirror(topic), probe.partitions)
             async with using_cpu(run_.running, figures):
                 ages = await _ages(stage, producer, topic, run_.mirror(topic), probe)
         cuts = statistics.quantiles(ages, n=100)

@@ -151,6 +151,10 @@ class Stage:
             "acks=1",
         ]
 
+    async def mirrored(self, topic: str, partitions: int) -> None:
+        """Wait until a target topic can be read."""
+        await _served(self.target, [topic], partitions)
+
     async def drop(self, *topics: str) -> None:
         """Delete target topics, so that runs do not fill the disk."""
         async with _admin(self.target) as admin:
