@@ -180,10 +180,9 @@ class _ClusterWatch:
         try:
             metadata = await self._cluster.metadata([])
         except CcrError as error:
-            if self._reachable is not False:
-                self._reason = Reason(
-                    f"{error.operation} {error.object}: {error.cause}", error.next_step, time.time()
-                )
+            text = f"{error.operation} {error.object}: {error.cause}"
+            if self._reachable is not False or self._reason is None or self._reason.text != text:
+                self._reason = Reason(text, error.next_step, time.time())
                 self._events.emit(
                     Severity.ERROR, self._cluster.name, self._reason.text, error.next_step
                 )

@@ -26,7 +26,7 @@ from engine.sandbox.certificates import write_private
 
 STORE_PASSWORD = "store-password"
 USERS = {"ccr": "ccr-password", "limited": "limited-password", "fault": "fault-password"}
-SUPER_USERS = ("ANONYMOUS", "ccr")
+SUPER_USERS = ("ANONYMOUS", "ccr", "fault")
 CLIENT_SECRET = "a secret/with=signs"
 REAUTH_MS = 6_000  # of OAUTHBEARER: short, so that a test sees sessions end
 
