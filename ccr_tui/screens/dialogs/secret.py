@@ -45,13 +45,12 @@ class SecretDialog(ModalScreen[SecretStr | None]):
                 yield give
 
     def _text(self) -> str:
-        reference = self.wanted.secret.reference
-        trouble = f"{reference} cannot be read." if self.wanted.missing else f"It is {reference}."
-        reason = self.wanted.cluster.reason
-        why = f"{reason.text.rstrip('.')}. " if reason else ""
-        return printable(
-            f"{why}{trouble}\n\nThe engine holds what you give in memory until it ends, writes it"
-            " nowhere, and connects with it by itself."
+        reason, secret = self.wanted.cluster.reason, self.wanted.secret
+        why = f"{printable(reason.text)}\n\n" if reason else ""
+        trouble = ", which cannot be read" if self.wanted.missing else ""
+        return (
+            f"{why}Configured is {printable(secret.reference)}{trouble}.\n\nThe engine holds what"
+            " you give in memory until it ends, writes it nowhere, and connects with it by itself."
         )
 
     def on_mount(self) -> None:
