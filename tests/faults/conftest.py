@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from engine.sandbox import ClusterSpec, Sandbox
+from engine.sandbox.ports import HOST
 from engine.sandbox.security import Listener
 from tests.faults.proxy import Proxy
 
@@ -34,35 +37,39 @@ def rough(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @dataclass(frozen=True)
 class Linked:
-    """Two one-broker clusters that are reached by a proxy, and its ports to them."""
+    """Two clusters that can be reached by a proxy, too, and its ports by cluster and broker."""
 
     sandbox: Sandbox
     proxy: Proxy
+    ports: Mapping[str, tuple[int, ...]]
 
     @property
-    def east(self) -> int:
-        """The port that leads to east."""
-        return self.proxy.ports[0]
+    def bootstrap(self) -> dict[str, str]:
+        """The clusters' bootstrap servers by way of the proxy."""
+        return {
+            cluster: ",".join(f"{HOST}:{port}" for port in ports)
+            for cluster, ports in self.ports.items()
+        }
 
-    @property
-    def west(self) -> int:
-        """The port that leads to west."""
-        return self.proxy.ports[1]
+
+@contextmanager
+def behind_proxy(folder: Path, brokers: int) -> Iterator[Linked]:
+    """Run two clusters of so many brokers behind a proxy; tests leave the proxy calm."""
+    with Proxy(2 * brokers) as proxy:
+        ports = {"east": proxy.ports[:brokers], "west": proxy.ports[brokers:]}
+        clusters = {name: ClusterSpec(brokers, proxies=own) for name, own in ports.items()}
+        shared = Sandbox(folder, clusters, ephemeral=True)
+        asyncio.run(shared.up())
+        try:
+            addresses = ",".join(shared.bootstrap(name, Listener.PROXIED) for name in clusters)
+            proxy.lead_to([int(address.rpartition(":")[2]) for address in addresses.split(",")])
+            yield Linked(shared, proxy, ports)
+        finally:
+            asyncio.run(shared.down())
 
 
 @pytest.fixture(scope="session")
 def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Linked]:
-    """Clusters behind a proxy, for tests of the network; they leave the proxy calm."""
-    with Proxy(2) as proxy:
-        clusters = {
-            name: ClusterSpec(proxies=(port,))
-            for name, port in zip(("east", "west"), proxy.ports, strict=True)
-        }
-        shared = Sandbox(tmp_path_factory.mktemp("linked"), clusters, ephemeral=True)
-        asyncio.run(shared.up())
-        try:
-            addresses = [shared.bootstrap(name, Listener.PROXIED) for name in clusters]
-            proxy.lead_to([int(address.rpartition(":")[2]) for address in addresses])
-            yield Linked(shared, proxy)
-        finally:
-            asyncio.run(shared.down())
+    """Clusters of one broker, for tests of the network and of restarts."""
+    with behind_proxy(tmp_path_factory.mktemp("linked"), 1) as made:
+        yield made

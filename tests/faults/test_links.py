@@ -22,8 +22,7 @@ LARGE_FRAME = 64 * 1024  # of record data, not of metadata
 @pytest.fixture
 async def flow(linked: Linked, tmp_path: Path) -> AsyncIterator[Rig]:
     """A flow whose engine reaches both clusters by the proxy."""
-    bootstrap = {"east": f"127.0.0.1:{linked.east}", "west": f"127.0.0.1:{linked.west}"}
-    async with rig(linked.sandbox, tmp_path, bootstrap) as made:
+    async with rig(linked.sandbox, tmp_path, linked.bootstrap) as made:
         try:
             yield made
         finally:
@@ -48,7 +47,8 @@ async def test_connections_cut(linked: Linked, flow: Rig) -> None:
     engine = flow.engine()
     engine.start()
     await engine.works()
-    for port, towards in ((linked.east, DOWN), (linked.west, UP)):
+    for cluster, towards in (("east", DOWN), ("west", UP)):
+        (port,) = linked.ports[cluster]
         for reset in (True, False):
             assert proxy.cut(port, reset=reset) > 0
             await engine.works()
@@ -66,7 +66,8 @@ async def test_stalled_in_the_middle_of_a_frame(linked: Linked, flow: Rig) -> No
     engine.start()
     await flow.load()
     await engine.works()
-    for port, towards in ((linked.west, UP), (linked.east, DOWN)):
+    for cluster, towards in (("west", UP), ("east", DOWN)):
+        (port,) = linked.ports[cluster]
         await _trapped(proxy, port, towards, "stall")
     waiting = await engine.reaches(FlowState.WAITING, 60, reason="no answer within")
     assert waiting.reason is not None
@@ -78,7 +79,7 @@ async def test_stalled_in_the_middle_of_a_frame(linked: Linked, flow: Rig) -> No
 @pytest.mark.parametrize("cluster", ["east", "west"])
 async def test_black_hole(linked: Linked, flow: Rig, cluster: str) -> None:
     """A broker that accepts connections and never answers: named, and tried until it does."""
-    port = {"east": linked.east, "west": linked.west}[cluster]
+    (port,) = linked.ports[cluster]
     await flow.load(1.5)
     engine = flow.engine()
     engine.start()
@@ -113,7 +114,7 @@ async def test_long_round_trip(linked: Linked, flow: Rig) -> None:
 async def test_slow_jittering_link(linked: Linked, flow: Rig) -> None:
     """A backlog that comes fast and leaves slowly: what is held stays within bounds."""
     await flow.backlog(40, shapes=(ORDERS, READINGS))
-    linked.proxy.weather(linked.west, delay=0.02, jitter=0.08, rate=1_500_000)
+    linked.proxy.weather(*linked.ports["west"], delay=0.02, jitter=0.08, rate=1_500_000)
     engine = flow.engine()
     engine.start()
     await engine.works()
