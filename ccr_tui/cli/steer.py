@@ -40,6 +40,11 @@ def add_parser(subparsers: Subparsers) -> None:
     limit.add_argument(
         "rate", metavar="RATE", type=_rate, help="bytes a second, e.g. 50MiB; none lifts the limit"
     )
+    limit.add_argument(
+        "--topic",
+        metavar="REGEX",
+        help="limit each source topic whose whole name matches, by itself, not the flow",
+    )
     take_over = _verb(
         subparsers, "take-over", run_take_over, "claim a flow from its owner, which stands down"
     )
@@ -96,8 +101,8 @@ async def run_retry(args: argparse.Namespace) -> int:
 
 
 async def run_limit(args: argparse.Namespace) -> int:
-    """Limit a flow's rate."""
-    return await _command(args, lambda flows: flows.limit(args.flow, args.rate))
+    """Limit the rate of a flow, or of its topics."""
+    return await _command(args, lambda flows: flows.limit(args.flow, args.rate, args.topic))
 
 
 async def run_take_over(args: argparse.Namespace) -> int:

@@ -89,6 +89,7 @@ def _rate_fact(flow: FlowSnapshot, symbols: Symbols) -> Fact:
         (f"{formats.rate(flow.records_per_second)} records/s", Tone.PLAIN),
         (f", {formats.size(flow.bytes_per_second)}/s", Tone.PLAIN),
         (f", limited to {formats.size(limit)}/s" if limit else "", Tone.WARN),
+        (", topics limited" if flow.topic_limits else "", Tone.WARN),
     ]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
+from engine.config.regexes import check_regex
 from engine.engine import Engine
-from engine.errors import RefusedError
+from engine.errors import ConfigError, RefusedError
 
 
 class LocalFlowsApi:
@@ -59,13 +60,22 @@ class LocalFlowsApi:
             count > 0, f"{count} partitions start again" if count else "already_running"
         )
 
-    async def limit(self, flow: str, bytes_per_second: int | None) -> CommandResult:
-        """Set the flow's rate limit until the engine ends; None lifts it."""
+    async def limit(
+        self, flow: str, bytes_per_second: int | None, topics: str | None = None
+    ) -> CommandResult:
+        """Set the rate limit of the flow, or of each topic that matches, until the engine ends."""
         self._may_change("limiting flow", flow)
         limiter = self._engine.flow(flow).limiter
-        changed = limiter.bytes_per_second != bytes_per_second
-        limiter.bytes_per_second = bytes_per_second
         words = "no limit" if bytes_per_second is None else f"{bytes_per_second} bytes a second"
+        if topics is None:
+            changed = limiter.bytes_per_second != bytes_per_second
+            limiter.bytes_per_second = bytes_per_second
+        else:
+            try:
+                changed = limiter.limit_topics(check_regex(topics), bytes_per_second)
+            except ValueError as error:
+                raise ConfigError("limiting topics", topics, str(error)) from None
+            words += f" for each topic that matches {topics}"
         return CommandResult(changed, f"{flow}: {words}" if changed else "already_set")
 
     async def take_over(self, flow: str) -> CommandResult:

@@ -45,8 +45,13 @@ class FlowsApi(Protocol):
         """
         ...
 
-    async def limit(self, flow: str, bytes_per_second: int | None) -> CommandResult:
-        """Set the flow's rate limit until the engine ends; None lifts it."""
+    async def limit(
+        self, flow: str, bytes_per_second: int | None, topics: str | None = None
+    ) -> CommandResult:
+        """Set the flow's rate limit until the engine ends; None lifts it.
+
+        With `topics`, a regex, set what each source topic may take whose whole name matches.
+        """
         ...
 
     async def take_over(self, flow: str) -> CommandResult:

@@ -130,6 +130,14 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class TopicLimit:
+    """The rate that each topic has for itself whose whole source name matches; None: no limit."""
+
+    topics: str  # regex
+    bytes_per_second: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class FlowSnapshot:
     """One direction, source to target."""
 
@@ -153,6 +161,7 @@ class FlowSnapshot:
     limit_bytes_per_second: int | None
     history: tuple[RatePoint, ...]  # oldest first, at most 120 points
     observed_at: float
+    topic_limits: tuple[TopicLimit, ...] = ()  # the first that matches a topic counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -377,6 +377,8 @@ class LimitsConfig(Model):
 
     bytes_per_second: ByteSize | None = None
     """Rate limit over the whole flow, e.g. 50MiB; none when left out."""
+    topics: dict[Regex, ByteSize] = {}  # noqa: RUF012  (pydantic copies it)
+    """Regex to rate: what each topic may take whose whole name matches; the first match counts."""
     buffer_bytes: Annotated[ByteSize, AfterValidator(within_bytes("1MiB", "4GiB"))] = (
         32 * 1024 * 1024
     )

@@ -42,10 +42,14 @@ class Aborted(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Where to read on: next offset, and the leader epoch of the last record before it, or -1."""
+    """Where to read on: next offset, and the leader epoch of the last record before it, or -1.
+
+    `max_bytes` is how much to send at most; 0 is what the request says for all.
+    """
 
     offset: int
     epoch: int = -1
+    max_bytes: int = 0
 
 
 class Diverging(NamedTuple):
@@ -97,8 +101,9 @@ def request_body(
         out += string(topic)
         out += I32.pack(len(partitions))
         for partition in partitions:
+            at = positions[topic, partition]
             out += _PARTITION.pack(
-                partition, -1, positions[topic, partition].offset, -1, partition_max_bytes
+                partition, -1, at.offset, -1, at.max_bytes or partition_max_bytes
             )
     by_topic = _by_topic(forgotten)
     out += I32.pack(len(by_topic))

@@ -56,8 +56,9 @@ def request_body(
         out += topic_ids[topic].bytes
         out += uvarint(len(partitions) + 1)
         for partition in partitions:
-            offset, epoch = positions[topic, partition]
-            out += _PARTITION.pack(partition, -1, offset, epoch, -1, partition_max_bytes, 0)
+            offset, epoch, most = positions[topic, partition]
+            most = most or partition_max_bytes
+            out += _PARTITION.pack(partition, -1, offset, epoch, -1, most, 0)
         out += _NO_TAGS
     by_topic = _by_topic(forgotten)
     out += uvarint(len(by_topic) + 1)

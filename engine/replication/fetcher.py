@@ -10,10 +10,12 @@ import asyncio
 import logging
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from engine.errors import CcrError, ConfigError, ConnectError
 from engine.kafka import codes, fetch
+from engine.kafka.batch import PREFIX, PREFIX_SIZE
 from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
 from engine.kafka.connection import ConnectionLostError, DataConnection
@@ -29,6 +31,7 @@ MAX_BYTES = 8 * 1024 * 1024
 PARTITION_BYTES = 1024 * 1024
 IDLE_WAIT_MS = 500
 PRESSED_WAIT_MS = 10  # while partitions are left out: ask again soon
+LIMIT_LOOK_S = 0.25  # a limit may be changed while it holds something up
 ANSWER_TIMEOUT_S = 30.0
 LONG_WORK_BYTES = 64 * 1024
 _SESSION_ENDED = (
@@ -61,6 +64,9 @@ class Fetcher:
         self._session = TopicFetchSession()
         self._check: set[TopicPartition] = set()  # whether to fetch these has to be looked at
         self._pressed: set[TopicPartition] = set()  # left out, but not for long
+        self._limited: set[TopicPartition] = set()  # left out until their topics' limit allows it
+        self._limited_until = 0.0  # monotonic
+        self._topic_sizes: dict[str, int] = {}  # partitions of each topic that this broker leads
         self._wake = asyncio.Event()
         self.trouble: CcrError | None = None
         self.answered_at = 0.0
@@ -73,6 +79,7 @@ class Fetcher:
             self._session.drop(key)
         self._check |= assigned.keys()
         self._partitions = assigned
+        self._topic_sizes = Counter(topic for topic, _ in assigned)
         self._session.identify({p.topic: p.source_id for p in assigned.values()})
         self._wake.set()
 
@@ -115,12 +122,10 @@ class Fetcher:
     async def _fetch_all(self, connection: DataConnection) -> None:
         """Fetch until the connection retires."""
         while True:
-            if connection.throttle_left:
-                await asyncio.sleep(connection.throttle_left)
+            await self._may_ask(connection)
             self._update_session()
             while not len(self._session):
-                self._wake.clear()
-                await self._wake.wait()
+                await self._woken()
                 self._update_session()
             if connection.retires:
                 return
@@ -139,33 +144,82 @@ class Fetcher:
                 connection.throttled(response.throttle_ms)
                 self.throttled_at = time.monotonic()
             for data in response.partitions:
+                if self._limiter.limits:
+                    self._limiter.took(data.topic, _whole_bytes(frame, data))
                 self._deliver(frame, data)
                 if data.end - data.start > LONG_WORK_BYTES:
                     await asyncio.sleep(0)  # let acknowledgements in between
-            await self._limiter.paid(sum(data.end - data.start for data in response.partitions))
+
+    async def _may_ask(self, connection: DataConnection) -> None:
+        """Wait until the broker's quota and the flow's limit allow a request."""
+        if connection.throttle_left:
+            await asyncio.sleep(connection.throttle_left)
+        while wait := self._limiter.flow_wait():  # noqa: ASYNC110  (time passes, nobody tells)
+            await asyncio.sleep(min(wait, LIMIT_LOOK_S))
+
+    async def _woken(self) -> None:
+        """Wait until there may be something to fetch."""
+        self._wake.clear()
+        left = self._limited_until - time.monotonic() if self._limited else None
+        try:
+            async with asyncio.timeout(left):
+                await self._wake.wait()
+        except TimeoutError:
+            return  # a limit allows more
+
+    @property
+    def _wait_ms(self) -> int:
+        """How long the broker may wait for records."""
+        if self._pressed:
+            return PRESSED_WAIT_MS
+        if self._limited:
+            left = int(1000 * (self._limited_until - time.monotonic())) + 1
+            return min(max(left, 1), IDLE_WAIT_MS)
+        return IDLE_WAIT_MS
 
     async def _fetch_once(self, connection: DataConnection) -> memoryview:
-        limit = self._limiter.fetch_bytes or MAX_BYTES
         version, body = self._session.request(
             connection,
             isolation=fetch.READ_COMMITTED if self._committed else fetch.READ_UNCOMMITTED,
-            max_wait_ms=PRESSED_WAIT_MS if self._pressed else IDLE_WAIT_MS,
-            max_bytes=min(MAX_BYTES, limit),
-            partition_max_bytes=min(PARTITION_BYTES, limit),
+            max_wait_ms=self._wait_ms,
+            max_bytes=self._limiter.fetch_bytes(MAX_BYTES),
+            partition_max_bytes=self._limiter.fetch_bytes(PARTITION_BYTES),
         )
         return await connection.send(fetch.API_KEY, version, [body], ANSWER_TIMEOUT_S)
 
     def _update_session(self) -> None:
         check, self._check = self._check | self._pressed, set()
+        if self._limited and self._limited_until <= time.monotonic():
+            check |= self._limited
+            self._limited = set()
         for key in check:
             self._pressed.discard(key)
             partition = self._partitions.get(key)
             if partition is not None and self._admit(partition):
-                self._session.want(key, Position(partition.position, partition.source_epoch))
+                self._want(partition)
                 continue
             self._session.drop(key)
             if partition is not None and partition.soon_wanted:
                 self._pressed.add(key)
+
+    def _want(self, partition: MirrorPartition) -> None:
+        """Fetch a partition, or leave it out until its topic's limit allows more."""
+        key, most = partition.key, 0
+        if self._limiter.limits:
+            wait = self._limiter.topic_wait(partition.topic)
+            if wait:
+                self._leave_out(key, min(wait, LIMIT_LOOK_S))
+                return
+            most = self._limiter.partition_bytes(
+                partition.topic, self._topic_sizes[partition.topic], PARTITION_BYTES
+            )
+        self._session.want(key, Position(partition.position, partition.source_epoch, most))
+
+    def _leave_out(self, key: TopicPartition, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        self._limited_until = min(self._limited_until, until) if self._limited else until
+        self._limited.add(key)
+        self._session.drop(key)
 
     def _deliver(self, frame: memoryview, data: PartitionData) -> None:
         key = data.topic, data.partition
@@ -205,3 +259,14 @@ class Fetcher:
                 f"cluster {self._cluster.name} answered {words} to reading {partition.topic}",
                 remedy,
             )
+
+
+def _whole_bytes(frame: memoryview, data: PartitionData) -> int:
+    """Count the bytes of the batches that came whole; one that was cut off is fetched again."""
+    at = data.start
+    while at + PREFIX_SIZE <= data.end:
+        size = PREFIX_SIZE + PREFIX.unpack_from(frame, at)[1]
+        if size <= PREFIX_SIZE or at + size > data.end:
+            break
+        at += size
+    return at - data.start

@@ -15,6 +15,7 @@ from engine.api.snapshots import (
     PartitionState,
     Reason,
     Severity,
+    TopicLimit,
 )
 from engine.config.model import FlowConfig
 from engine.errors import CcrError, ConnectError, RefusedError
@@ -59,7 +60,7 @@ class Flow:
         self.name = name
         self.config = config
         self.board = Board(name)
-        self.limiter = Limiter(config.limits.bytes_per_second)
+        self.limiter = Limiter(config.limits.bytes_per_second, config.limits.topics)
         self._source, self._target = clusters
         self._me = me
         self._events = events
@@ -384,6 +385,9 @@ class Flow:
             limit_bytes_per_second=self.limiter.bytes_per_second,
             history=tuple(board.history),
             observed_at=observed,
+            topic_limits=tuple(
+                TopicLimit(topics, rate) for topics, rate in self.limiter.topic_rates.items()
+            ),
         )
 
 

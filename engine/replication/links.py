@@ -88,6 +88,7 @@ class Links:
                 self._fetcher(node).assign(by_source[node])
             elif node in self._fetchers:
                 self._fetchers.pop(node)[1].cancel()
+        self._limiter.sharers = max(1, len(self._fetchers))
         for place in self._senders.keys() - used:
             self._senders.pop(place)[1].cancel()
 

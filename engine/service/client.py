@@ -97,9 +97,12 @@ class RemoteFlows:
             flow, "retry", topic=topic, partition=partition, accept=accept
         )
 
-    async def limit(self, flow: str, bytes_per_second: int | None) -> CommandResult:
-        """Set the flow's rate limit; None lifts it."""
-        return await self._wire.command(flow, "limit", bytes_per_second=bytes_per_second)
+    async def limit(
+        self, flow: str, bytes_per_second: int | None, topics: str | None = None
+    ) -> CommandResult:
+        """Set the rate limit of the flow, or of each topic that matches; None lifts it."""
+        body = {} if topics is None else {"topics": topics}
+        return await self._wire.command(flow, "limit", bytes_per_second=bytes_per_second, **body)
 
     async def take_over(self, flow: str) -> CommandResult:
         """Claim the flow from the engine that owns it."""

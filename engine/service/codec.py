@@ -55,9 +55,10 @@ class RetryBody(_Body):
 
 
 class LimitBody(_Body):
-    """What POST …/limit takes; null lifts the limit."""
+    """What POST …/limit takes; null lifts the limit; `topics` is a regex, for each that matches."""
 
     bytes_per_second: Annotated[int, Field(ge=1)] | None
+    topics: str | None = None
 
 
 class SecretBody(_Body):

@@ -5,7 +5,7 @@ GET  /v1/events?since=ID                Event[]
 GET  /v1/flows/FLOW/partitions?since=N  PartitionsPage
 POST /v1/flows/FLOW/pause               CommandResult; likewise resume and take-over
 POST /v1/flows/FLOW/retry               {"topic": …, "partition": …, "accept": …}, all optional
-POST /v1/flows/FLOW/limit               {"bytes_per_second": N or null}
+POST /v1/flows/FLOW/limit               {"bytes_per_second": N or null, "topics": REGEX or null}
 POST /v1/clusters/CLUSTER/secret        {"key": "sasl.password", "value": …}; held in memory only
 Errors are engine.service.codec.ErrorBody with a status of 4xx or 5xx.
 """
@@ -122,7 +122,7 @@ class ControlServer:
     async def _limit(self, request: web.Request) -> web.Response:
         body = await _body(request, codec.LimitBody)
         flow = request.match_info["flow"]
-        return _result(await self._api.flows.limit(flow, body.bytes_per_second))
+        return _result(await self._api.flows.limit(flow, body.bytes_per_second, body.topics))
 
     async def _take_over(self, request: web.Request) -> web.Response:
         await _body(request, codec.EmptyBody)

@@ -224,7 +224,9 @@ class ScriptedFlows:
             True, f"{topic}/{partition} is started again" if topic else f"{flow}: started again"
         )
 
-    async def limit(self, flow: str, bytes_per_second: int | None) -> CommandResult:
+    async def limit(
+        self, flow: str, bytes_per_second: int | None, topics: str | None = None
+    ) -> CommandResult:
         await self._engine.asked("limit", flow, bytes_per_second)
         return CommandResult(True, "limited")
 

@@ -71,8 +71,10 @@ class RecordingEngine:
     ) -> CommandResult:
         return self._command("retry", flow, topic, partition, accept)
 
-    async def limit(self, flow: str, bytes_per_second: int | None) -> CommandResult:
-        return self._command("limit", flow, bytes_per_second)
+    async def limit(
+        self, flow: str, bytes_per_second: int | None, topics: str | None = None
+    ) -> CommandResult:
+        return self._command("limit", flow, bytes_per_second, topics)
 
     async def take_over(self, flow: str) -> CommandResult:
         return self._command("take-over", flow)

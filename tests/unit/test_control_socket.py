@@ -113,14 +113,16 @@ async def test_commands_arrive_with_their_arguments(
     await remote.flows.retry("dr", "orders/ä?", 3, accept=True)
     await remote.flows.limit("dr", 50)
     await remote.flows.limit("dr", None)
+    await remote.flows.limit("dr", 7, r"orders\..*")
     await remote.flows.take_over("a..%2F b")
     assert engine.calls == [
         ("pause", "dr"),
         ("resume", "dr"),
         ("retry", "dr", None, None, False),
         ("retry", "dr", "orders/ä?", 3, True),
-        ("limit", "dr", 50),
-        ("limit", "dr", None),
+        ("limit", "dr", 50, None),
+        ("limit", "dr", None, None),
+        ("limit", "dr", 7, r"orders\..*"),
         ("take-over", "a..%2F b"),
     ]
 

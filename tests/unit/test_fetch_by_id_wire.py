@@ -132,7 +132,10 @@ def test_a_request_is_what_aiokafkas_types_read(
         for topic_id, partitions, _ in topics
         for partition, leader, offset, epoch, start, size, _ in partitions
     }
-    assert found == {key: (-1, position, -1, 1_000_000) for key, position in asked.items()}
+    assert found == {
+        key: (-1, Position(at.offset, at.epoch), -1, at.max_bytes or 1_000_000)
+        for key, at in asked.items()
+    }
     assert sorted((NAMES[i], p) for i, ps, _ in left for p in ps) == sorted(forgotten)
 
 
