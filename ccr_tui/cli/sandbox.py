@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ccr_tui.cli import sandbox_security
 from ccr_tui.cli.tables import Row, indented, table
 from engine.errors import ConfigError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from engine.sandbox import ClusterSpec, Progress, Sandbox, SandboxStatus
+    from engine.sandbox import ClusterSpec, Progress, Sandbox, SandboxStatus, Security
 
     Subparsers = _SubParsersAction[argparse.ArgumentParser]
 
@@ -46,6 +47,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="Kafka of new clusters, all or the named one, repeatable "
         "(default: 4.2.0; all: docs/cli.md)",
     )
+    sandbox_security.add_arguments(up)
     down = _verb(verbs, "down", "stop them, and clean up what a killed ccr left behind", run_down)
     down.add_argument("--remove-data", action="store_true", help="delete the clusters' data too")
     _verb(verbs, "status", "which clusters run, and what was left behind", run_status)
@@ -82,7 +84,9 @@ async def run_up(args: argparse.Namespace) -> int:
     """Start the clusters; returns the exit code."""
     from engine.sandbox import Sandbox, find_leftovers  # noqa: PLC0415  (imports aiokafka: slow)
 
-    sandbox = Sandbox(args.dir, _specs(args.cluster, args.kafka_version, Sandbox(args.dir)))
+    there = Sandbox(args.dir)
+    specs = _specs(args.cluster, args.kafka_version, there, sandbox_security.security(args, there))
+    sandbox = Sandbox(args.dir, specs)
     for leftover in find_leftovers():
         if leftover.root != sandbox.root:
             _narrate("\n".join(_leftover_lines(leftover)))
@@ -185,6 +189,7 @@ def _sandbox_json(status: SandboxStatus) -> dict[str, Any]:
         "dir": str(status.root),
         "owner_pid": status.owner_pid,
         "left_behind": status.left_behind,
+        "files": sandbox_security.files_json(status),
         "clusters": [
             {
                 "name": cluster.name,
@@ -193,6 +198,7 @@ def _sandbox_json(status: SandboxStatus) -> dict[str, Any]:
                 "pids": list(cluster.pids),
                 "data": str(cluster.folder),
                 "kafka_version": cluster.kafka_version,
+                "listeners": sandbox_security.listeners_json(cluster),
                 "brokers": [
                     {
                         "id": broker.id,
@@ -223,7 +229,8 @@ def status_lines(status: SandboxStatus, leftovers: Iterable[SandboxStatus] = ())
                     " ".join(map(str, cluster.pids)) or "-",
                     cluster.bootstrap,
                 ),
-                tuple(
+                sandbox_security.listener_notes(cluster)
+                + tuple(
                     f"broker {broker.id}: {', '.join(filter(None, (broker.state, broker.reason)))}"
                     for broker in cluster.brokers
                     if cluster.state == "partly running" or broker.reason
@@ -233,6 +240,7 @@ def status_lines(status: SandboxStatus, leftovers: Iterable[SandboxStatus] = ())
         ]
         yield from table(("Cluster", "State", "Kafka", "Pids", "Bootstrap"), rows)
         yield f"Data in {status.root}"
+        yield from sandbox_security.file_lines(status)
     if status.left_behind:
         yield from _leftover_lines(status)
     for leftover in leftovers:
@@ -247,11 +255,14 @@ def _leftover_lines(leftover: SandboxStatus) -> Iterator[str]:
 
 
 def _specs(
-    clusters: list[tuple[str, int]] | None, versions: list[tuple[str, str]], there: Sandbox
+    clusters: list[tuple[str, int]] | None,
+    versions: list[tuple[str, str]],
+    there: Sandbox,
+    security: Security | None = None,
 ) -> dict[str, ClusterSpec] | None:
     from engine.sandbox import ClusterSpec  # noqa: PLC0415
 
-    if clusters is None and not versions:
+    if clusters is None and not versions and security is None:
         return None
     if clusters is None:
         known = [(cluster.name, len(cluster.brokers)) for cluster in there.status().clusters]
@@ -266,7 +277,9 @@ def _specs(
             "read", "--kafka-version", f"{unknown[0]} is not one of the clusters {', '.join(names)}"
         )
     return {
-        name: ClusterSpec(brokers, kafka_version=by_name.get(name, by_name.get("", "")))
+        name: ClusterSpec(
+            brokers, kafka_version=by_name.get(name, by_name.get("", "")), security=security
+        )
         for name, brokers in clusters
     }
 

@@ -6,6 +6,7 @@ sandbox.bootstrap("east")
 """
 
 from engine.sandbox.broker import ClusterSpec
+from engine.sandbox.credentials import security_with_user
 from engine.sandbox.java import JavaKit
 from engine.sandbox.leftovers import clean_up, find_leftovers
 from engine.sandbox.progress import Progress, ProgressCallback
@@ -27,4 +28,5 @@ __all__ = [
     "clean_up",
     "find_leftovers",
     "sandbox_home",
+    "security_with_user",
 ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from engine.sandbox.broker import bootstrap_servers, kafka_version
+from engine.sandbox.credentials import credential_files
 from engine.sandbox.health import probe
 from engine.sandbox.jars import KAFKA_VERSION
+from engine.sandbox.security import Listener
 from engine.sandbox.state import ClusterState, NodeState, SandboxState, StateFile
 
 BrokerRunState = Literal["running", "frozen", "not ready", "stopped"]
@@ -38,6 +41,8 @@ class ClusterStatus:
     brokers: tuple[BrokerStatus, ...]
     folder: Path
     kafka_version: str = KAFKA_VERSION
+    listeners: Mapping[str, str] = field(default_factory=dict)
+    """Bootstrap servers of the listeners besides PLAINTEXT, by name."""
 
     @property
     def state(self) -> ClusterRunState:
@@ -63,6 +68,8 @@ class SandboxStatus:
     clusters: tuple[ClusterStatus, ...]
     owner_pid: int | None
     left_behind: bool
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """What clients need to come in: ca, certificate, password."""
 
 
 def sandbox_status(file: StateFile, state: SandboxState) -> SandboxStatus:
@@ -77,6 +84,7 @@ def sandbox_status(file: StateFile, state: SandboxState) -> SandboxStatus:
         clusters=clusters,
         owner_pid=None if owner is None else owner.pid,
         left_behind=owner is not None and not owner.is_alive() and not state.is_elsewhere,
+        files=credential_files(file.root),
     )
 
 
@@ -104,7 +112,12 @@ async def _probed(broker: BrokerStatus) -> BrokerStatus:
 
 def _cluster_status(name: str, cluster: ClusterState, folder: Path) -> ClusterStatus:
     brokers = tuple(_broker_status(node) for node in cluster.nodes)
-    return ClusterStatus(name, bootstrap_servers(cluster), brokers, folder, kafka_version(cluster))
+    listeners = {
+        name: bootstrap_servers(cluster, Listener(name)) for name in cluster.nodes[0].listener_ports
+    }
+    return ClusterStatus(
+        name, bootstrap_servers(cluster), brokers, folder, kafka_version(cluster), listeners
+    )
 
 
 def _broker_status(node: NodeState) -> BrokerStatus:

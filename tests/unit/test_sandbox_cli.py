@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from ccr_tui.cli.sandbox import (
     status_json,
     status_lines,
 )
+from ccr_tui.cli.sandbox_security import security
 from engine.errors import CcrError, ConfigError, SandboxError
 from engine.sandbox import (
     BrokerStatus,
@@ -23,9 +26,11 @@ from engine.sandbox import (
     Progress,
     Sandbox,
     SandboxStatus,
+    Security,
 )
 from engine.sandbox.plan import plan_clusters
 from engine.sandbox.state import SandboxState, StateFile
+from engine.sandbox.status import _cluster_status
 
 EAST = ClusterStatus(
     "east", "127.0.0.1:20001", (BrokerStatus(1, 20001, 4711, "running"),), Path("/s/clusters/east")
@@ -147,6 +152,7 @@ def test_status_for_scripts() -> None:
         "pids": [4712],
         "data": "/s/clusters/west",
         "kafka_version": "3.9.2",
+        "listeners": {},
         "brokers": [
             {
                 "id": 1,
@@ -174,3 +180,47 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(
         *(f"Downloading ({done} of 100)" for done in (0, 20, 40, 60, 80, 100)),
         "Starting",
     ]
+
+
+def test_tls_and_logins(tmp_path: Path) -> None:
+    """Asked for, they come with the files that clients need; the same ones the next time."""
+    args = parse("up", "--tls", "--sasl", "PLAIN", "--sasl", "SCRAM-SHA-512")
+    there = Sandbox(tmp_path)
+    asked = security(args, there)
+    assert asked is not None
+    assert asked.listeners == ("TLS", "MTLS", "SASL", "SASL_TLS")
+    assert asked.sasl == ("PLAIN", "SCRAM-SHA-512")
+    specs = _specs(args.cluster, args.kafka_version, there, asked)
+    assert specs is not None
+    assert {name: spec.security for name, spec in specs.items()} == {"east": asked, "west": asked}
+    assert security(args, there) == asked
+    assert security(parse("up"), there) is None
+    files = there.status().files
+    assert files["password"].read_text() == asked.users["ccr"]
+    for private in ("password", "certificate"):
+        assert files[private].stat().st_mode & 0o777 == 0o600
+    state, file = SandboxState(), StateFile(tmp_path)
+    plan_clusters(state, file, specs)
+    east = _cluster_status("east", state.clusters["east"], tmp_path)
+    assert list(east.listeners) == ["TLS", "MTLS", "SASL", "SASL_TLS"]
+    told = "\n".join(status_lines(replace(there.status(), clusters=(east,))))
+    assert f"SASL_TLS: {east.listeners['SASL_TLS']}" in told
+    assert f"username: ccr, password: file:{files['password']}" in told
+    assert asked.users["ccr"] not in told
+    # A cluster's users are made with it: it cannot get others later.
+    plan_clusters(state, file, {"east": ClusterSpec()})
+    with pytest.raises(SandboxError, match="it was made with those that it has"):
+        plan_clusters(state, file, {"east": ClusterSpec(security=Security(tls=True))})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cause"),
+    [
+        ({"sasl": ("GSSAPI",)}, "no mechanism"),
+        ({"sasl": ("OAUTHBEARER",)}, "no jwks_url"),
+        ({"sasl": ("PLAIN",), "users": {"a": 'x"; evil'}}, "a meaning of its own"),
+    ],
+)
+def test_security_that_no_broker_takes(wrong: dict[str, Any], cause: str) -> None:
+    with pytest.raises(SandboxError, match=cause):
+        Security(**wrong)
