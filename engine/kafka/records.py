@@ -88,14 +88,15 @@ def decode(view: memoryview) -> list[RawRecord]:
     payload = view[b.HEADER_SIZE :]
     try:
         if header.codec:
-            payload = _decompress(header.codec, payload)
+            payload = decompress(header.codec, payload)
         return _decode_payload(header, payload)
     except (IndexError, ValueError) as error:
         name = _CODECS.get(header.codec, f"codec {header.codec}")
         raise b.CorruptBatchError(f"{name} records cannot be decoded: {error}") from error
 
 
-def _decompress(codec_id: int, payload: memoryview) -> memoryview:
+def decompress(codec_id: int, payload: memoryview) -> memoryview:
+    """Decompress; raises ValueError when that cannot be done."""
     if codec_id not in _DECODE:
         raise ValueError("no such codec is known")
     try:

@@ -1,8 +1,9 @@
 """The pump: fetched record sets in, batches ready to be appended to the target out.
 
 For each source batch the cheapest way that is right (design, section 3): stamp the header in place,
-merge a run of tiny ones, write it again densely, or leave it out (transaction markers, aborted
-data). The pump numbers what it puts out; it knows nothing of connections.
+merge a run of tiny ones, write it again densely (messages of formats 0 and 1 too), or leave it out
+(transaction markers, aborted data). The pump numbers what it puts out; it knows nothing of
+connections.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.kafka import batch as b
+from engine.kafka import legacy
 from engine.kafka import records as r
 from engine.kafka.fetch import Aborted, PartitionData
 from engine.replication.merge import NEVER, Merged
@@ -101,10 +103,10 @@ class Pump:
     def _take_all(
         self, view: memoryview, data: PartitionData, out: list[Append], *, committed: bool
     ) -> None:
-        filter_ = _AbortedFilter(data.aborted if committed else ())
+        filter_ = AbortedFilter(data.aborted if committed else ())
         excluded = NEVER | (b.TRANSACTIONAL if data.aborted else 0)
         at, end = data.start, data.end
-        while at + b.HEADER_SIZE <= end:
+        while at < end:
             if self.already_there is None:
                 merged = Merged()
                 at_next, position = merged.absorb(
@@ -115,6 +117,15 @@ class Pump:
                     self.epoch = b.leader_epoch(view, merged.last_at)
                     at = at_next
                     continue
+            if legacy.is_legacy(view, at, end):
+                run = legacy.read_run(view, at, end, self.merge_limit)
+                if run is None:
+                    break
+                self._take_run(run, out)
+                at = run.end
+                continue
+            if at + b.HEADER_SIZE > end:
+                break
             header = r.read_header(view, at)
             _check_format(header)
             if at + header.size > end:
@@ -139,7 +150,7 @@ class Pump:
         return sequence
 
     def _take_one(
-        self, view: memoryview, header: r.Batch, filter_: _AbortedFilter, out: list[Append]
+        self, view: memoryview, header: r.Batch, filter_: AbortedFilter, out: list[Append]
     ) -> None:
         b.check_crc(view, 0, header.size, header.crc)
         next_offset = header.next_offset
@@ -149,7 +160,7 @@ class Pump:
             self.position = next_offset
             return
         if self.already_there is not None or self._needs_rewrite(header):
-            self._rewrite(view, header, out)
+            self._write(r.decode(view), header.codec, next_offset, out)
         else:
             sequence = self._number(header.record_count)
             b.stamp(view, header.codec, *self.producer, sequence)
@@ -165,18 +176,25 @@ class Pump:
         holes = header.last_offset_delta != header.record_count - 1
         return bool(holes or header.base_offset < self.position or header.attributes & _REWRITE)
 
-    def _rewrite(self, view: memoryview, header: r.Batch, out: list[Append]) -> None:
-        wanted = [record for record in r.decode(view) if record.offset >= self.position]
+    def _take_run(self, run: legacy.Run, out: list[Append]) -> None:
+        if run.next_offset <= self.position:
+            return
+        self._write(run.records, run.codec, run.next_offset, out)
+        self.position = run.next_offset
+
+    def _write(
+        self, records: list[r.RawRecord], codec: int, next_offset: int, out: list[Append]
+    ) -> None:
+        """Write those of the records that are wanted as one dense batch."""
+        wanted = [record for record in records if record.offset >= self.position]
         if self.already_there is not None:
             wanted = self._match(self.already_there, wanted)
         if not wanted:
             return
-        payload = r.encode(wanted, header.codec, (*self.producer, self.sequence))
+        payload = r.encode(wanted, codec, (*self.producer, self.sequence))
         sequence = self._number(len(wanted))
         timestamp = max(record.timestamp for record in wanted)
-        out.append(
-            Append(payload, len(wanted), sequence, _pieces(wanted), header.next_offset, timestamp)
-        )
+        out.append(Append(payload, len(wanted), sequence, _pieces(wanted), next_offset, timestamp))
 
     def _match(self, there: AlreadyThere, wanted: list[r.RawRecord]) -> list[r.RawRecord]:
         """Pair records with those already on the target; return the rest."""
@@ -213,8 +231,6 @@ def _check_format(header: r.Batch) -> None:
 
 def _explain_fragment(view: memoryview) -> None:
     """A record set without one whole batch: since Fetch v3 brokers send none. Always raises."""
-    if len(view) > b.AT_MAGIC and view[b.AT_MAGIC] < 2:  # old messages can be that small
-        raise UnsupportedBatchError(f"a message has message format {view[b.AT_MAGIC]}")
     raise b.CorruptBatchError(f"the source sent {len(view)} bytes, which are no whole batch")
 
 
@@ -240,7 +256,7 @@ def _pieces(records: Sequence[r.RawRecord]) -> list[list[int]]:
     return pieces
 
 
-class _AbortedFilter:
+class AbortedFilter:
     """Leaves out transaction markers, and the data of aborted transactions.
 
     As consumers do it: an aborted transaction begins at its first offset and ends at its producer's

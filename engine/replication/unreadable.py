@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from engine.kafka import batch as b
+from engine.kafka import legacy
 from engine.kafka import records as r
 from engine.replication.troubles import Unreadable
 
@@ -13,7 +14,8 @@ def find_unreadable(view: memoryview, position: int, error: Exception) -> Unread
     """Return what the record set `view` has for `position`, which failed with `error`.
 
     Base offset and length stand outside a batch's CRC, so the next batch tells best where this one
-    ends; its own header is believed only where its CRC is right.
+    ends; its own header is believed only where its CRC is right. The offset of messages compressed
+    together in format 0 or 1 is that of the last: what comes next does not tell where they begin.
     """
     why = f"the source's batch at offset {position} cannot be read: {error}"
     at = 0
@@ -23,7 +25,8 @@ def find_unreadable(view: memoryview, position: int, error: Exception) -> Unread
         if length <= 0 or end > len(view):
             break
         following = _base_offset(view, end)
-        if base >= position or following is None or following > position:
+        old = legacy.is_legacy(view, at, end)
+        if base >= position or (not old and (following is None or following > position)):
             batch = bytes(view[at:end])
             behind = following if following is not None else _own_next_offset(batch)
             known = behind if behind is not None and behind > position else None
@@ -35,12 +38,16 @@ def find_unreadable(view: memoryview, position: int, error: Exception) -> Unread
 def _base_offset(view: memoryview, at: int) -> int | None:
     if at + b.PREFIX_SIZE > len(view):
         return None
+    if legacy.is_legacy(view, at, len(view)) and legacy.is_compressed(view, at):
+        return None
     base: int = b.PREFIX.unpack_from(view, at)[0]
     return base
 
 
 def _own_next_offset(batch: bytes) -> int | None:
     view = memoryview(batch)
+    if legacy.is_legacy(view, 0, len(view)):
+        return legacy.next_offset_of(batch)
     try:
         header = r.read_header(view)
         b.check_crc(view, 0, len(batch), header.crc)

@@ -257,8 +257,8 @@ def garbled(offset: int) -> bytes:
     return log.with_header(log.with_payload(whole, b"no zstd"), last_offset_delta=60)
 
 
-def old(offset: int, size: int) -> bytes:
-    """Build a v1 message (`LegacyRecord.java`): it may be smaller than a v2 header."""
+def damaged_old(offset: int, size: int) -> bytes:
+    """Build a message of format 1 with a wrong CRC: it may be smaller than a header of format 2."""
     body = struct.pack(">bbq", 1, 0, 1_000) + struct.pack(">ii", -1, size) + b"v" * size
     return struct.pack(">qiI", offset, len(body) + 4, 0) + body
 
@@ -266,14 +266,19 @@ def old(offset: int, size: int) -> bytes:
 POISON = {
     "flipped bit": (damaged(100), b.CorruptBatchError, "batch header says"),
     "undecodable": (garbled(100), b.CorruptBatchError, "zstd records cannot be decoded"),
-    "old, small": (old(100, 3), UnsupportedBatchError, "message format 1"),
-    "old, large": (old(100, 300), UnsupportedBatchError, "message format 1"),
+    "old, small": (damaged_old(100, 3), b.CorruptBatchError, "message at offset 100 has CRC"),
+    "old, large": (damaged_old(100, 300), b.CorruptBatchError, "message at offset 100 has CRC"),
+    "unknown format": (
+        good(100)[:16] + b"\x03" + good(100)[17:],
+        UnsupportedBatchError,
+        "message format 3",
+    ),
     "no length": (
         struct.pack(">qiibI", 100, -12, -1, 2, 0) + bytes(60),
         b.CorruptBatchError,
         "says that it has 0 bytes",
     ),
-    "all zeros": (bytes(200), UnsupportedBatchError, "message format 0"),
+    "all zeros": (bytes(200), b.CorruptBatchError, "says that it has 12 bytes"),
 }
 
 
