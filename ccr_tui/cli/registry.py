@@ -78,6 +78,12 @@ GROUPS = (
             Verb("check", _CHECK, "connections and permissions that flows need", needs_config=True),
             Verb("status", _STATUS, "clusters and flows as they are now", needs_config=True),
             Verb("lag", _STATUS, "how far behind each partition is", needs_config=True),
+            Verb(
+                "verify",
+                "ccr_tui.cli.verify",
+                "compare a mirror with its source, record by record",
+                needs_config=True,
+            ),
         ),
     ),
     Group(

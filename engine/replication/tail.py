@@ -11,7 +11,7 @@ from engine.kafka import codes, fetch
 from engine.kafka import records as r
 from engine.kafka.codes import Code
 from engine.kafka.connection import DataConnection
-from engine.kafka.fetch import Position, TopicPartition
+from engine.kafka.fetch import PartitionData, Position, TopicPartition
 
 MAX_BYTES = 1024 * 1024
 MAX_WAIT_MS = 100
@@ -30,14 +30,31 @@ async def read_once(
     Returns the batches, CRC checked, and the high watermark. Raises KafkaError with `retriable` set
     as Kafka has it, and ConnectionLostError.
     """
+    found, data = await read_piece(connection, partition, offset, wait_ms=wait_ms)
+    return found, data.high_watermark
+
+
+async def read_piece(
+    connection: DataConnection,
+    partition: TopicPartition,
+    offset: int,
+    *,
+    wait_ms: int = MAX_WAIT_MS,
+    isolation: int = fetch.READ_UNCOMMITTED,
+    max_bytes: int = MAX_BYTES,
+) -> tuple[list[tuple[r.Batch, memoryview]], PartitionData]:
+    """Fetch once as read_once does; returns the batches and what else the broker told.
+
+    With READ_COMMITTED nothing beyond the last stable offset comes, aborted data does.
+    """
     body = fetch.request_body(
         {partition: Position(offset)},
         [],
         session=(fetch.NO_SESSION, fetch.FINAL_EPOCH),
-        isolation=fetch.READ_UNCOMMITTED,
+        isolation=isolation,
         max_wait_ms=wait_ms,
-        max_bytes=MAX_BYTES,
-        partition_max_bytes=MAX_BYTES,
+        max_bytes=max_bytes,
+        partition_max_bytes=max_bytes,
     )
     frame = await connection.send(fetch.API_KEY, fetch.VERSION, [body], ANSWER_TIMEOUT_S)
     name = f"{partition[0]}/{partition[1]}"
@@ -65,7 +82,7 @@ async def read_once(
                 "reading", f"{name} at offset {header.base_offset}", str(corrupt)
             ) from corrupt
         found.append((header, view))
-    return found, data.high_watermark
+    return found, data
 
 
 async def read_range(

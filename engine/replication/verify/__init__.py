@@ -1,0 +1,1 @@
+"""Verification: is the mirror, record by record, what the source has?"""
