@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Collection
 from typing import Literal
@@ -27,6 +28,8 @@ from engine.identity import this_engine
 from engine.kafka.cluster import Cluster
 from engine.replication.events import Events
 from engine.replication.flow import TICK_S, Flow, Role
+
+log = logging.getLogger(__name__)
 
 CLUSTER_LOOK_S = 5.0
 
@@ -180,19 +183,26 @@ class _ClusterWatch:
         try:
             metadata = await self._cluster.metadata([])
         except CcrError as error:
-            text = f"{error.operation} {error.object}: {error.cause}"
-            if self._reachable is not False or self._reason is None or self._reason.text != text:
-                self._reason = Reason(text, error.next_step, time.time())
-                self._events.emit(
-                    Severity.ERROR, self._cluster.name, self._reason.text, error.next_step
-                )
-            self._reachable = False
+            self._set_away(error)
+            return
+        except Exception as error:  # a defect of ours: shown, and tried again
+            log.exception("looking at cluster %s failed", self._cluster.name)
+            cause = f"internal error: {type(error).__name__}: {error}"
+            next_step = "It is tried again; please report it with the log file"
+            self._set_away(CcrError("asking cluster", self._cluster.name, cause, next_step))
             return
         if self._reachable is False:
             self._events.emit(Severity.INFO, self._cluster.name, "reachable again")
         self._reachable, self._reason = True, None
         self._brokers = len(metadata.brokers)
         self._observed_at = time.time()
+
+    def _set_away(self, error: CcrError) -> None:
+        text = f"{error.operation} {error.object}: {error.cause}"
+        if self._reachable is not False or self._reason is None or self._reason.text != text:
+            self._reason = Reason(text, error.next_step, time.time())
+            self._events.emit(Severity.ERROR, self._cluster.name, text, error.next_step)
+        self._reachable = False
 
     def snapshot(self) -> ClusterSnapshot:
         """Return the cluster as last seen."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import random
 import ssl
@@ -37,6 +38,19 @@ class BrokerFacts:
     """Lowest and highest version by API key."""
     certificate_expires_at: float | None
     """Seconds since the epoch; None without TLS."""
+
+
+def _hide_logins(record: logging.LogRecord) -> bool:
+    """Take passwords and tokens out of aiokafka's debug lines, which show requests in full."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            type(each).__name__ if type(each).__name__.startswith("SaslAuthenticate") else each
+            for each in record.args
+        )
+    return True
+
+
+logging.getLogger("aiokafka.conn").addFilter(_hide_logins)
 
 
 class Connection(AIOKafkaConnection):  # type: ignore[misc]
