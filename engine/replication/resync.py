@@ -162,7 +162,10 @@ class Resync:
                 _remember_last(there, last)
                 return there
         # Appended, but above the high watermark: the other replicas have not caught up yet.
-        return NotYet(f"{missing} of our records on the target are not committed there yet")
+        return NotYet(
+            f"{missing} of our records on the target are not committed there yet: replicas of "
+            f"{partition.target_topic} are catching up, or too few for its min.insync.replicas"
+        )
 
     async def _connection(self, key: TopicPartition) -> DataConnection:
         node = self._metadata.leader(*key)
