@@ -43,15 +43,15 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ControlServer:
-    """Serves one EngineApi. The caller holds the ServiceLock of the socket."""
+    """Serves one EngineApi on a socket that listens already (engine.service.listening)."""
 
     def __init__(self, api: EngineApi, path: Path) -> None:
         self._api = api
         self._path = path
         self._runner: web.AppRunner | None = None
 
-    async def start(self) -> None:
-        """Bind and listen; raises ConnectError when the socket cannot be made."""
+    async def start(self, listener: socket.socket) -> None:
+        """Answer who connects to `listener`, which is bound to the path."""
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard])
         flow = "/v1/flows/{flow}"
         app.add_routes(
@@ -69,16 +69,7 @@ class ControlServer:
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
         await self._runner.setup()
-        try:
-            await web.SockSite(self._runner, _private_socket(self._path)).start()
-        except OSError as error:
-            await self._runner.cleanup()
-            raise ConnectError(
-                "opening the control socket",
-                str(self._path),
-                error.strerror or str(error),
-                "Check the directory, or set CCR_RUNTIME_DIR to another",
-            ) from error
+        await web.SockSite(self._runner, listener).start()
 
     async def stop(self) -> None:
         """Stop listening, give answers under way a second, remove the socket."""
@@ -132,18 +123,6 @@ class ControlServer:
         body = await _body(request, codec.SecretBody)
         cluster = request.match_info["cluster"]
         return _result(await self._api.clusters.give_secret(cluster, body.key, body.value))
-
-
-def _private_socket(path: Path) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listener.bind(os.fspath(path))
-        # Before listen(): nobody can have connected while the mode was still the umask's.
-        path.chmod(0o600)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 @web.middleware

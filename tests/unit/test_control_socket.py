@@ -25,6 +25,7 @@ from engine.service import client as client_module
 from engine.service import codec
 from engine.service.client import EngineGoneError, EngineHangsError, RemoteEngineApi
 from engine.service.control import MAX_BODY_BYTES, ControlServer
+from engine.service.listening import listen
 from engine.service.lock import ServiceLock
 from engine.service.paths import ServicePaths, service_paths
 from tests.unit.engine_double import RecordingEngine
@@ -47,7 +48,7 @@ def engine() -> RecordingEngine:
 async def served(engine: RecordingEngine, paths: ServicePaths) -> AsyncIterator[ServicePaths]:
     with ServiceLock(paths):
         server = ControlServer(engine, paths.socket)
-        await server.start()
+        await server.start(listen(paths.socket))
         yield paths
         await server.stop()
 
@@ -282,7 +283,7 @@ async def test_a_stale_socket_is_replaced(paths: ServicePaths, engine: Recording
     api = RemoteEngineApi(paths.socket)
     with ServiceLock(paths):
         server = ControlServer(engine, paths.socket)
-        await server.start()
+        await server.start(listen(paths.socket))
         assert (await api.snapshot()).engine_id == "engine-1"
         await server.stop()
     assert not paths.socket.exists()
@@ -310,7 +311,7 @@ async def test_an_engine_that_ends_is_gone_and_one_that_comes_back_is_found(
     with ServiceLock(paths):
         for _ in range(2):
             server = ControlServer(engine, paths.socket)
-            await server.start()
+            await server.start(listen(paths.socket))
             await api.snapshot()
             await server.stop()
             with pytest.raises(EngineGoneError):
