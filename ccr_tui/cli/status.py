@@ -19,6 +19,7 @@ from engine.api.snapshots import (
     PartitionSnapshot,
     PartitionsPage,
     Reason,
+    VerificationSnapshot,
 )
 from engine.errors import ConfigError
 from engine.service import wording
@@ -173,9 +174,21 @@ def _flow_row(flow: FlowSnapshot, snapshot: EngineSnapshot) -> Row:
     notes = _notes(flow.reason)
     if flow.partitions_stopped:
         notes += (f"partitions stopped: {flow.partitions_stopped} (ccr lag {flow.name})",)
+    if flow.verification is not None:
+        notes += tuple(_verified(flow.verification))
     if flow.owner is not None and not flow.owned_here:
         notes += (f"owner: engine {flow.owner.engine_id} on {flow.owner.host}",)
     return Row(cells, notes)
+
+
+def _verified(found: VerificationSnapshot) -> Iterator[str]:
+    """Tell what comparing the mirrors has found."""
+    wrong = f"{found.wrong} wrong" if found.wrong else "none wrong"
+    yield f"verified: {found.compared} records in {found.ranges} ranges, {wrong}"
+    if found.last_wrong:
+        yield f"last: {found.last_wrong}"
+    if found.trouble:
+        yield f"verifying waits: {found.trouble}"
 
 
 def _notes(reason: Reason | None) -> tuple[str, ...]:

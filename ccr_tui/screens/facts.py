@@ -26,6 +26,7 @@ def flow_facts(flow: FlowSnapshot, state: ConsoleState, now: float, symbols: Sym
     facts += _missing_secrets(flow, state)
     facts.append(_lag_fact(flow, symbols))
     facts.append(_rate_fact(flow, symbols))
+    facts += _verify_facts(flow)
     facts.append(_owner_fact(flow, state, now))
     old = formats.age(state.observed_ago(flow.observed_at, now))
     total = f"{formats.count(flow.records_total, 20)} records, {formats.size(flow.bytes_total)}"
@@ -90,6 +91,23 @@ def _rate_fact(flow: FlowSnapshot, symbols: Symbols) -> Fact:
         (f", {formats.size(flow.bytes_per_second)}/s", Tone.PLAIN),
         (f", limited to {formats.size(limit)}/s" if limit else "", Tone.WARN),
         (", topics limited" if flow.topic_limits else "", Tone.WARN),
+    ]
+
+
+def _verify_facts(flow: FlowSnapshot) -> list[Fact]:
+    """Tell what comparing the mirrors has found, if the engine does it."""
+    found = flow.verification
+    if found is None:
+        return []
+    compared = f"{formats.count(found.compared, 20)} records compared"
+    wrong = f", {found.wrong:,} wrong: {found.last_wrong}" if found.wrong else ", none wrong"
+    return [
+        [
+            ("Verify", Tone.DIM),
+            (f" {compared}", Tone.PLAIN),
+            (wrong, Tone.BAD if found.wrong else Tone.PLAIN),
+            (f", waits: {found.trouble}" if found.trouble else "", Tone.WARN),
+        ]
     ]
 
 

@@ -138,6 +138,20 @@ class TopicLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class VerificationSnapshot:
+    """What the engine's own verifier has compared since this engine owns the flow."""
+
+    verify_bytes_per_second: int
+    ranges: int
+    compared: int  # records
+    wrong: int  # records that differ, or that one side lacks without a good reason
+    partitions_wrong: int
+    last_wrong: str | None  # topic, partition, offsets, and what differs
+    trouble: str | None  # why it does not get on
+    compared_at: float  # 0.0: nothing yet
+
+
+@dataclass(frozen=True, slots=True)
 class FlowSnapshot:
     """One direction, source to target."""
 
@@ -162,6 +176,7 @@ class FlowSnapshot:
     history: tuple[RatePoint, ...]  # oldest first, at most 120 points
     observed_at: float
     topic_limits: tuple[TopicLimit, ...] = ()  # the first that matches a topic counts
+    verification: VerificationSnapshot | None = None  # None: not verified by this engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -387,6 +387,15 @@ class LimitsConfig(Model):
     """Produce connections to each target broker."""
 
 
+class VerifyConfig(Model):
+    """Comparing mirrors with their sources while the flow runs."""
+
+    noun: ClassVar[str] = "a verify section"
+
+    bytes_per_second: ByteSize | None = None
+    """How much to read for it, both sides together, e.g. 1MiB; off when left out."""
+
+
 class FlowConfig(Model):
     """One direction, source to target."""
 
@@ -418,6 +427,8 @@ class FlowConfig(Model):
     """How often progress is written to the state topic, e.g. 1s."""
     limits: LimitsConfig = LimitsConfig()
     """Rate and memory."""
+    verify: VerifyConfig = VerifyConfig()
+    """Comparing mirrors with their sources all the time; off when left out."""
 
 
 class Config(Model):

@@ -385,6 +385,7 @@ class Flow:
             limit_bytes_per_second=self.limiter.bytes_per_second,
             history=tuple(board.history),
             observed_at=observed,
+            verification=self._mirroring.verification if self._mirroring else None,
             topic_limits=tuple(
                 TopicLimit(topics, rate) for topics, rate in self.limiter.topic_rates.items()
             ),

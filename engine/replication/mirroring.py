@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 
-from engine.api.snapshots import PartitionState, Severity
+from engine.api.snapshots import PartitionState, Severity, VerificationSnapshot
 from engine.config.model import FlowConfig
 from engine.errors import CcrError, ConnectError
 from engine.kafka.cluster import Cluster
@@ -23,6 +23,7 @@ from engine.replication.repair import Repair
 from engine.replication.state_log import StateLog, SupersededError
 from engine.replication.state_records import CheckpointWriter
 from engine.replication.troubles import Trouble
+from engine.replication.verify.continuous import ContinuousVerifier
 
 HEARTBEAT_S = 2.0
 REFRESH_SPACING_S = 0.1
@@ -80,6 +81,14 @@ class Mirroring:
             look_again=self._refresh_now.set,
         )
         self._recovery.suspended = self.paused
+        self._verifier = ContinuousVerifier(
+            name,
+            config,
+            clusters,
+            board,
+            events,
+            lambda: state.record.identity.producer_id if state.record.identity else -1,
+        )
 
     # life
 
@@ -90,6 +99,7 @@ class Mirroring:
             tasks.create_task(self._checkpoint_loop())
             tasks.create_task(self._recovery.run())
             tasks.create_task(self._refresh_loop())
+            tasks.create_task(self._verifier.run())
 
     async def drain(self) -> None:
         """Stop fetching and wait until everything in flight is acknowledged."""
@@ -112,6 +122,11 @@ class Mirroring:
         """What keeps the flow from both clusters at the moment."""
         own = [self._trouble] if self._trouble else []
         return own + self._links.troubles
+
+    @property
+    def verification(self) -> VerificationSnapshot | None:
+        """What comparing the mirrors has found so far."""
+        return self._verifier.snapshot()
 
     @property
     def throttled(self) -> list[str]:

@@ -10,14 +10,15 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
+from engine.api.snapshots import Severity, VerificationSnapshot
 from engine.config.model import Config
+from engine.errors import RefusedError
 from engine.kafka import produce
 from engine.kafka import records as r
-from engine.kafka.cluster import Cluster
 from engine.replication.verify.report import FlowReport, PartitionReport
 from engine.replication.verify.verifier import Options, verify
 from engine.sandbox import Sandbox
-from tests.kafka.engines import FreshTopic, Running, create, producer, running
+from tests.kafka.engines import FreshTopic, Running, create, producer, running, until
 
 pytestmark = pytest.mark.kafka
 
@@ -94,28 +95,34 @@ async def test_a_right_mirror_of_many_batches_is_equal(
     assert (found.reason, found.first, found.end, found.target_end) == (None, 0, 1530, 1530)
 
 
+async def forge(sandbox: Sandbox, engine: Running, topic: str) -> None:
+    """Six records on both sides from offset 1 on: the first is right, each other differs."""
+    await send(sandbox, "east", topic, (b"k", b"first"))
+    await engine.mirrored(topic, 1)
+    await engine.api.flows.pause(engine.name)
+    await send(sandbox, "east", topic, *[(b"k", b"secret-value")] * 6)
+    right = r.body(b"k", b"secret-value")
+    forged = [
+        r.RawRecord(0, 1_700_000, 0, right),
+        r.RawRecord(1, 1_700_000, 0, r.body(b"x", b"secret-value")),
+        r.RawRecord(2, 1_700_000, 0, r.body(b"k", b"other")),
+        r.RawRecord(3, 1_700_000, 0, r.body(b"k", b"secret-value", [("h", b"")])),
+        r.RawRecord(4, 1_700_001, 0, right),
+        r.RawRecord(5, 1_700_001, 0, r.body(None, None)),
+    ]
+    await tamper(engine, topic, forged)
+    await engine.api.flows.resume(engine.name)
+    await send(sandbox, "east", topic, (b"k", b"last"))
+    await engine.mirrored(topic, 8)
+
+
 async def test_each_part_that_differs_is_named(sandbox: Sandbox, fresh_topic: FreshTopic) -> None:
     """A mirror with other key, value, headers, timestamp: exactly those, at their offsets."""
     topic = fresh_topic("tampered")
     await create(sandbox, topic)
-    await send(sandbox, "east", topic, (b"k", b"first"))
     async with running(sandbox, [topic]) as engine:
-        await engine.mirrored(topic, 1)
-        await engine.api.flows.pause(engine.name)
-        await send(sandbox, "east", topic, *[(b"k", b"secret-value")] * 6)
-        right = r.body(b"k", b"secret-value")
-        forged = [
-            r.RawRecord(0, 1_700_000, 0, right),
-            r.RawRecord(1, 1_700_000, 0, r.body(b"x", b"secret-value")),
-            r.RawRecord(2, 1_700_000, 0, r.body(b"k", b"other")),
-            r.RawRecord(3, 1_700_000, 0, r.body(b"k", b"secret-value", [("h", b"")])),
-            r.RawRecord(4, 1_700_001, 0, right),
-            r.RawRecord(5, 1_700_001, 0, r.body(None, None)),
-        ]
-        await tamper(engine, topic, forged)
-        await engine.api.flows.resume(engine.name)
-        await send(sandbox, "east", topic, (b"k", b"last"))
-        await checkpointed(engine, topic, 7)
+        await forge(sandbox, engine, topic)
+        await checkpointed(engine, topic, 8)
         report = await look(engine, topic)
         shown = only(await look(engine, topic, show=True))
     found = only(report)
@@ -126,10 +133,44 @@ async def test_each_part_that_differs_is_named(sandbox: Sandbox, fresh_topic: Fr
         (5, 5, ("timestamp",)),
         (6, 6, ("key", "value", "timestamp")),
     ]
-    assert found.mismatched == report.wrong == 5
+    assert (found.equal, found.mismatched, report.wrong) == (3, 5, 5)
     assert "secret" not in repr(report)
     assert "secret-value" in (shown.mismatches[1].source or "")
     assert "other" in (shown.mismatches[1].target or "")
+
+
+async def test_the_engines_own_verifier_finds_what_differs(
+    sandbox: Sandbox, fresh_topic: FreshTopic
+) -> None:
+    """It compares what is mirrored; what is wrong is in the snapshot and an event."""
+    topic = fresh_topic("watched")
+    await create(sandbox, topic)
+    verify_section = {"bytes_per_second": "1MiB"}
+    async with running(sandbox, [topic], verify=verify_section) as engine:
+        await send(sandbox, "east", topic, *[(b"k", b"%d" % n) for n in range(20)])
+        await engine.mirrored(topic, 20)
+        await until(lambda: verified(engine).compared >= 20, "the records are compared")
+        assert (verified(engine).wrong, verified(engine).trouble) == (0, None)
+        delivered = engine.flow.board.partitions[topic, 0].acked.source
+        await engine.api.flows.pause(engine.name)
+        await send(sandbox, "east", topic, (b"k", b"right"))
+        await tamper(engine, topic, [r.RawRecord(0, 1_700_000, 0, r.body(b"k", b"wrong"))])
+        await engine.api.flows.resume(engine.name)
+        await until(lambda: verified(engine).wrong > 0, "the forged record is found")
+        place = f"{topic}/0 source offset {delivered}, target offset {delivered}: value"
+        assert verified(engine).last_wrong == place
+        assert verified(engine).partitions_wrong == 1
+        events = await engine.api.events()
+    assert [event.text for event in events if event.severity == Severity.ERROR] == [
+        f"the mirror is not what the source has: {place}"
+    ]
+
+
+def verified(engine: Running) -> VerificationSnapshot:
+    """What the engine's own verifier tells."""
+    found = engine.flow.snapshot().verification
+    assert found is not None
+    return found
 
 
 async def test_a_strangers_record_is_counted_and_nothing_else(
@@ -227,9 +268,6 @@ async def test_a_compacted_mirror_lacks_only_what_was_superseded(
 
 async def test_an_unknown_flow_is_refused(sandbox: Sandbox) -> None:
     """With the names there are."""
-    from engine.errors import RefusedError
-
     async with running(sandbox, ["none-such"], name="the-flow") as engine:
         with pytest.raises(RefusedError, match="the-flow"):
             await verify(engine.engine.config, "other", Options())
-    assert Cluster  # the engine is stopped

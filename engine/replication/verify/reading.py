@@ -22,8 +22,10 @@ PIECE_BYTES = 1024 * 1024
 class Reader:
     """Reads partitions of one cluster; connections are kept until `close`."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, piece_bytes: int = PIECE_BYTES) -> None:
+        """`piece_bytes` is how much is asked for at once."""
         self.cluster = cluster
+        self._piece_bytes = piece_bytes
         self._connections: dict[int, DataConnection] = {}
         self._leaders: dict[TopicPartition, int] = {}
 
@@ -50,7 +52,7 @@ class Reader:
         isolation = fetch.READ_COMMITTED if committed else fetch.READ_UNCOMMITTED
         read = 0
         while start < end:
-            batches, data = await self._piece(key, start, isolation, max_bytes)
+            batches, data = await self._piece(key, start, isolation)
             dropped = _AbortedFilter(data.aborted if committed else ())
             for header, view in batches:
                 wanted = header.next_offset > start and header.base_offset < end
@@ -67,17 +69,18 @@ class Reader:
                 return
 
     async def _piece(
-        self, key: TopicPartition, start: int, isolation: int, max_bytes: int | None
+        self, key: TopicPartition, start: int, isolation: int
     ) -> tuple[list[tuple[r.Batch, memoryview]], fetch.PartitionData]:
         backoff = Backoff(0.05, 2.0)
         failure: ConnectError | KafkaError | None = None
-        size = min(PIECE_BYTES, max_bytes or PIECE_BYTES)
         for _ in range(TRIES):
             try:
                 connection = await self._connection(key)
                 if connection.throttle_left:
                     await backoff.sleep()
-                return await read_piece(connection, key, start, isolation=isolation, max_bytes=size)
+                return await read_piece(
+                    connection, key, start, isolation=isolation, max_bytes=self._piece_bytes
+                )
             except ConnectionLostError as error:
                 failure = ConnectError("reading cluster", self.cluster.name, str(error))
             except ConnectError as error:

@@ -20,11 +20,11 @@ from engine.kafka.cluster import EARLIEST, LATEST, Cluster
 from engine.kafka.codes import Code
 from engine.kafka.fetch import TopicPartition
 from engine.kafka.metadata import NO_TOPIC_ID, ClusterMetadata
-from engine.kafka.topics import topic_configs
 from engine.replication.selection import TopicSelector
 from engine.replication.state_log import StateLog
 from engine.replication.verify.findings import Tally
 from engine.replication.verify.mirrored import Bounds, Mirrored, compare_range
+from engine.replication.verify.policies import compacting
 from engine.replication.verify.reading import Reader
 from engine.replication.verify.report import FlowReport, PartitionReport, partition_report
 
@@ -124,10 +124,7 @@ class Verifier:
         targets = {self._selector.target_name(name) for name in names}
         self._metadata = [source, await self._clusters[1].metadata(targets)]
         self._compacts = [
-            {
-                name: "compact" in config.values.get("cleanup.policy", "delete")
-                for name, config in (await topic_configs(cluster, wanted_names)).items()
-            }
+            await compacting(cluster, wanted_names)
             for cluster, wanted_names in zip(self._clusters, (names, targets), strict=True)
         ]
         return sorted(keys)
