@@ -165,6 +165,8 @@ class Secured:
     def truststore(self, kind: str) -> str:
         """Let Java's keytool make a truststore of the CA."""
         path = self.folder / f"trust-{kind.lower()}.store"
+        if path.exists():
+            return str(path)
         self._keytool(
             "-importcert", "-noprompt", "-alias", "ca", "-file", self.ca,
             "-keystore", str(path), "-storetype", kind, "-storepass", STORE_PASSWORD,

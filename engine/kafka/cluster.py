@@ -40,14 +40,17 @@ class Cluster:
         self.config = config
         self.brokers: dict[int, tuple[str, int]] = {}
         self._dialer: Dialer | None = None
+        self._preparing = asyncio.Lock()  # secrets and certificates are read by one at a time
         self._connections: dict[tuple[str, int], Connection] = {}
         # One an address: a broker that swallows connections must hold up nobody else's.
         self._dialing: dict[tuple[str, int], asyncio.Lock] = {}
+        self._retired: set[Connection] = set()
         self._last_metadata: tuple[MetadataResponse, ClusterMetadata] | None = None  # of all topics
 
     async def close(self) -> None:
         """Close the request connections."""
-        connections, self._connections = list(self._connections.values()), {}
+        connections = [*self._connections.values(), *self._retired]
+        self._connections, self._retired = {}, set()
         for connection in connections:
             closing = connection.close()
             if closing is not None:
@@ -56,16 +59,17 @@ class Cluster:
     # connections
 
     async def _dialer_ready(self) -> Dialer:
-        if self._dialer is None:
-            self._dialer = await Dialer.create(self.name, self.config)
-        elif self._dialer.stale:
-            try:
+        async with self._preparing:
+            if self._dialer is None:
                 self._dialer = await Dialer.create(self.name, self.config)
-            except ConfigError as error:  # it was right once: it is tried again
-                raise ConnectError(
-                    error.operation, error.object, error.cause, error.next_step
-                ) from error
-        return self._dialer
+            elif self._dialer.stale:
+                try:
+                    self._dialer = await Dialer.create(self.name, self.config)
+                except ConfigError as error:  # it was right once: it is tried again
+                    raise ConnectError(
+                        error.operation, error.object, error.cause, error.next_step
+                    ) from error
+            return self._dialer
 
     async def _connection(self, address: tuple[str, int]) -> Connection:
         async with self._dialing.setdefault(address, asyncio.Lock()):
@@ -73,12 +77,21 @@ class Cluster:
             if connection is not None and connection.connected():
                 if not connection.retires:
                     return connection
-                # Others may wait for answers on it; their requests end within that time.
-                asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, connection.close)
+                self._retire(connection)
             dialer = await self._dialer_ready()
             connection = await dialer.dial(*address)
             self._connections[address] = connection
             return connection
+
+    def _retire(self, connection: Connection) -> None:
+        """Close a connection once nobody can wait for an answer on it any more."""
+
+        def close() -> None:
+            self._retired.discard(connection)
+            connection.close()
+
+        self._retired.add(connection)
+        asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, close)
 
     def _addresses(self) -> list[tuple[str, int]]:
         bootstrap = [server.rpartition(":") for server in self.config.bootstrap_servers]
