@@ -25,6 +25,10 @@ class UnsupportedBatchError(ValueError):
     """A batch that this version cannot mirror; the partition stops rather than lose it."""
 
 
+class DisorderError(b.CorruptBatchError):
+    """A batch's base offset, which no CRC covers, does not fit those around it."""
+
+
 class DivergedError(ValueError):
     """What the target holds after the checkpoint is not what the source has there."""
 
@@ -88,11 +92,16 @@ class Pump:
         `committed` leaves out aborted transactions. Raises ValueError (CorruptBatchError,
         UnsupportedBatchError, DivergedError, content out of bounds) or IndexError when the first
         batch that is wanted cannot be mirrored. Where a later one cannot, those before it are
-        returned, and the next record set begins with it.
+        returned, and the next record set begins with it; but where offsets do not ascend, any batch
+        of the set may be the wrong one, and nothing of it is taken.
         """
         out: list[Append] = []
+        before = self.position, self.sequence, self.epoch
         try:
             self._take_all(view, data, out, committed=committed)
+        except DisorderError:
+            self.position, self.sequence, self.epoch = before
+            raise
         except DivergedError:
             raise
         except (ValueError, IndexError):
@@ -103,9 +112,10 @@ class Pump:
     def _take_all(
         self, view: memoryview, data: PartitionData, out: list[Append], *, committed: bool
     ) -> None:
-        filter_ = AbortedFilter(data.aborted if committed else ())
+        filter_ = _AbortedFilter(data.aborted if committed else ())
         excluded = NEVER | (b.TRANSACTIONAL if data.aborted else 0)
         at, end = data.start, data.end
+        reached = -1  # where the batches so far end
         while at < end:
             if self.already_there is None:
                 merged = Merged()
@@ -115,14 +125,16 @@ class Pump:
                 if merged.batches > 1:
                     out.append(self._merged(merged, position))
                     self.epoch = b.leader_epoch(view, merged.last_at)
-                    at = at_next
+                    _check_order(merged.pieces[0][0], reached)
+                    at, reached = at_next, position
                     continue
             if legacy.is_legacy(view, at, end):
                 run = legacy.read_run(view, at, end, self.merge_limit)
                 if run is None:
                     break
+                _check_order(run.records[0].offset, reached)
                 self._take_run(run, out)
-                at = run.end
+                at, reached = run.end, run.next_offset
                 continue
             if at + b.HEADER_SIZE > end:
                 break
@@ -130,7 +142,9 @@ class Pump:
             _check_format(header)
             if at + header.size > end:
                 break  # the broker cut the last batch off; it comes whole with the next fetch
+            _check_order(header.base_offset, reached)
             self._take_one(view[at : at + header.size], header, filter_, out)
+            reached = header.next_offset
             self.epoch = header.leader_epoch
             at += header.size
         if at == data.start < end:
@@ -150,7 +164,7 @@ class Pump:
         return sequence
 
     def _take_one(
-        self, view: memoryview, header: r.Batch, filter_: AbortedFilter, out: list[Append]
+        self, view: memoryview, header: r.Batch, filter_: _AbortedFilter, out: list[Append]
     ) -> None:
         b.check_crc(view, 0, header.size, header.crc)
         next_offset = header.next_offset
@@ -229,6 +243,13 @@ def _check_format(header: r.Batch) -> None:
         )
 
 
+def _check_order(offset: int, reached: int) -> None:
+    if offset < reached:
+        raise DisorderError(
+            f"the batch at offset {offset} stands behind one that ends at offset {reached}"
+        )
+
+
 def _explain_fragment(view: memoryview) -> None:
     """A record set without one whole batch: since Fetch v3 brokers send none. Always raises."""
     raise b.CorruptBatchError(f"the source sent {len(view)} bytes, which are no whole batch")
@@ -256,7 +277,7 @@ def _pieces(records: Sequence[r.RawRecord]) -> list[list[int]]:
     return pieces
 
 
-class AbortedFilter:
+class _AbortedFilter:
     """Leaves out transaction markers, and the data of aborted transactions.
 
     As consumers do it: an aborted transaction begins at its first offset and ends at its producer's

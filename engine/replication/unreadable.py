@@ -7,6 +7,7 @@ import struct
 from engine.kafka import batch as b
 from engine.kafka import legacy
 from engine.kafka import records as r
+from engine.replication.pump import DisorderError
 from engine.replication.troubles import Unreadable
 
 
@@ -18,6 +19,8 @@ def find_unreadable(view: memoryview, position: int, error: Exception) -> Unread
     together in format 0 or 1 is that of the last: what comes next does not tell where they begin.
     """
     why = f"the source's batch at offset {position} cannot be read: {error}"
+    if isinstance(error, DisorderError):  # any of them may be the wrong one
+        return Unreadable(position, None, why, bytes(view))
     at = 0
     while at + b.PREFIX_SIZE <= len(view):
         base, length = b.PREFIX.unpack_from(view, at)

@@ -15,10 +15,12 @@ from engine.kafka.fetch import Aborted, PartitionData
 from engine.replication.pump import (
     AlreadyThere,
     Append,
+    DisorderError,
     DivergedError,
     Pump,
     UnsupportedBatchError,
 )
+from engine.replication.unreadable import find_unreadable
 from tests.unit import source_log as log
 from tests.unit import source_model
 from tests.unit.source_log import Rec
@@ -314,6 +316,26 @@ def test_a_record_set_without_one_whole_batch_is_not_asked_for_again_and_again(s
     view, data = record_set(good(0)[:size])
     with pytest.raises(b.CorruptBatchError, match="no whole batch"):
         Pump(PRODUCER, 0, 0).take(view, data, committed=True)
+
+
+DISORDER = {"moved back": 30, "moved ahead": 5_000, "negative": -(2**40)}
+
+
+@pytest.mark.parametrize("tiny", [False, True])
+@pytest.mark.parametrize("how", DISORDER)
+def test_a_base_offset_that_does_not_fit_its_neighbours_takes_nothing(how: str, tiny: bool) -> None:
+    """No CRC covers it: what is in between would be lost, or be mapped wrongly."""
+    batches = [good(0), good(50), good(100)]
+    if tiny:
+        batches[1:] = [log.batch_of(log.dense(n, [(1, b"k", b"v", ())])) for n in (50, 51, 52)]
+    batches[1] = struct.pack(">q", DISORDER[how]) + batches[1][8:]
+    view, data = record_set(*batches)
+    pump = Pump(PRODUCER, 0, 7)
+    with pytest.raises(DisorderError, match="stands behind one that ends at offset") as caught:
+        pump.take(view, data, committed=True)
+    assert (pump.position, pump.sequence, pump.epoch) == (0, 7, -1)
+    found = find_unreadable(view, 0, caught.value)
+    assert (found.first, found.next_offset, found.batch) == (0, None, bytes(view))
 
 
 def test_an_empty_record_set_is_nothing() -> None:
