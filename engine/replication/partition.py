@@ -23,6 +23,7 @@ from engine.kafka.codes import Code
 from engine.kafka.fetch import Diverging, PartitionData, TopicPartition
 from engine.replication.lag import LagClock, Rate, TrendMeter
 from engine.replication.offset_map import OffsetMap
+from engine.replication.outbox import Failure, Outbox
 from engine.replication.pump import AlreadyThere, Append, DivergedError, Pump
 from engine.replication.splitting import Split
 from engine.replication.troubles import POISON, History, OutOfRange, Refused, Trouble, Truncated
@@ -87,19 +88,14 @@ class MirrorPartition:
         self.target_leader = -1
         self.source_end: int | None = None
         self.observed_at = 0.0
-        self.held = 0  # bytes queued or in flight
         self.records_total = 0
         self.bytes_total = 0
         self.rate = Rate()
         self.trend_meter = TrendMeter()
         self.trend = Trend.UNKNOWN
         self.lag_clock = LagClock()
-        self.queue: deque[Append] = deque()
-        self._in_flight: deque[Append] = deque()
+        self._outbox = Outbox(lambda delta: listener.holds(self, delta))
         self._pump: Pump | None = None
-        self._failed: tuple[str, bool] | None = None  # (why, a sequence was refused)
-        self._refused: Refused | None = None  # what it failed for
-        self._proven = False  # the target holds our sequence, so it refuses a gap
         self._touched_at = 0.0  # monotonic; when the target's state was last known
         self._once_idle: Callable[[], None] | None = None  # no more is fetched until then
 
@@ -124,18 +120,24 @@ class MirrorPartition:
         return self.history.source_epoch
 
     @property
-    def sendable(self) -> bool:
-        """Whether the next append may be sent.
+    def queue(self) -> deque[Append]:
+        """What is to be sent."""
+        return self._outbox.queue
 
-        A broker that holds no sequence of ours takes any, so a second append must not pass a first
-        one that is refused.
-        """
-        return bool(self.queue) and (self._proven or not self._in_flight)
+    @property
+    def held(self) -> int:
+        """Bytes queued or in flight."""
+        return self._outbox.held
+
+    @property
+    def sendable(self) -> bool:
+        """Whether the next append may be sent."""
+        return self._outbox.sendable
 
     @property
     def idle(self) -> bool:
         """Whether nothing is queued or in flight."""
-        return not self.queue and not self._in_flight
+        return self._outbox.idle
 
     @property
     def active(self) -> bool:
@@ -152,8 +154,7 @@ class MirrorPartition:
         self._pump = Pump(producer, self.acked.source, self.acked.sequence)
         self._pump.merge_limit = merge_limit
         self._pump.already_there = there if there and there.remaining else None
-        self._failed = self._refused = None
-        self._proven = there is not None and there.proven
+        self._outbox.begin(proven=there is not None and there.proven)
         self._touched_at = time.monotonic()
         self._send_split(self._pump)
         self.set_state(PartitionState.RUNNING)
@@ -192,7 +193,7 @@ class MirrorPartition:
         self._when_idle(lambda: self.stop(text, next_step))
 
     def _when_idle(self, act: Callable[[], None]) -> None:
-        if self.idle or self._failed is not None:
+        if self.idle:
             act()
         else:
             self._once_idle = act
@@ -223,15 +224,8 @@ class MirrorPartition:
             self._listener.changed(self)
 
     def _drop_all(self) -> None:
-        self.queue.clear()
-        self._in_flight.clear()
+        self._outbox.clear()
         self._once_idle = None
-        self._hold(-self.held)
-
-    def _hold(self, delta: int) -> None:
-        if delta:
-            self.held += delta
-            self._listener.holds(self, delta)
 
     # from the source
 
@@ -241,7 +235,7 @@ class MirrorPartition:
 
     @property
     def _takes_data(self) -> bool:
-        return self._pump is not None and self._failed is None and self._once_idle is None
+        return self._pump is not None and self._outbox.failure is None and self._once_idle is None
 
     @property
     def soon_wanted(self) -> bool:
@@ -257,17 +251,16 @@ class MirrorPartition:
 
     def out_of_range(self) -> None:
         """The source does not have the offset that comes next; what is held is mirrored first."""
-        self._trouble(f"the source does not have offset {self.position}", OutOfRange())
+        if self._takes_data:
+            self._trouble(f"the source does not have offset {self.position}", OutOfRange())
 
     def diverges(self, diverging: Diverging) -> None:
         """The source's leader has another history than the one that was read."""
-        if diverging.end_offset >= self.position:  # of a leader epoch that left no records
+        end = diverging.end_offset
+        if end >= self.position:  # of a leader epoch that left no records
             self.history.source_epoch = diverging.epoch
-            return
-        self._trouble(
-            f"the source was truncated to offset {diverging.end_offset}",
-            Truncated(diverging.end_offset),
-        )
+        elif self._takes_data:
+            self._trouble(f"the source was truncated to offset {end}", Truncated(end))
 
     def _trouble(self, why: str, trouble: Trouble) -> None:
         def tell() -> None:
@@ -321,8 +314,7 @@ class MirrorPartition:
             self._passed(pump.position)
 
     def _enqueue(self, appends: list[Append]) -> None:
-        self._hold(sum(len(append.payload) for append in appends))
-        self.queue.extend(appends)
+        self._outbox.put(appends)
         self._listener.has_work(self)
 
     def distrust(self) -> None:
@@ -345,7 +337,7 @@ class MirrorPartition:
 
     def _passed(self, position: int) -> None:
         """Remember that everything before `position` is dealt with once the last append is."""
-        newest = self.queue[-1] if self.queue else self._in_flight[-1] if self._in_flight else None
+        newest = self._outbox.newest
         if newest is not None:
             newest.next_source = position
         else:
@@ -356,19 +348,18 @@ class MirrorPartition:
 
     def next_append(self) -> Append:
         """Move the next append from the queue into flight."""
-        append = self.queue.popleft()
-        self._in_flight.append(append)
-        return append
+        return self._outbox.send()
 
     def appended(self, append: Append, base_offset: int) -> None:
         """Take in an acknowledgement."""
-        if append not in self._in_flight:
+        outbox = self._outbox
+        if append not in outbox.in_flight:
             return  # of a time before this partition began anew
-        if self._in_flight[0] is not append:  # while its leader moves, two connections answer
-            self._settle(append, "the target answered out of turn", sequence_refused=False)
+        if outbox.in_flight[0] is not append:  # while its leader moves, two connections answer
+            self._settle(append, Failure("the target answered out of turn"))
             return
-        if self._failed is not None or base_offset < 0:
-            self._settle(append, "the target answered without an offset", sequence_refused=False)
+        if outbox.failure is not None or base_offset < 0:
+            self._settle(append, Failure("the target answered without an offset"))
             return
         acked = self.acked
         if base_offset < acked.target:
@@ -378,8 +369,7 @@ class MirrorPartition:
                 f"Compare {self.target_topic} with the source, then ccr retry",
             )
             return
-        self._in_flight.popleft()
-        self._hold(-len(append.payload))
+        outbox.acknowledged()
         if base_offset != acked.target:
             self.history.foreign += base_offset - acked.target
             self._listener.stranger_wrote(self, acked.target, base_offset)
@@ -395,9 +385,9 @@ class MirrorPartition:
         self.bytes_total += len(append.payload)
         self._touched_at = time.monotonic()
         self.accepts = False
-        if not self._proven:
-            self._proven = True
-            if self.queue:
+        if not outbox.proven:
+            outbox.proven = True
+            if outbox.queue:
                 self._listener.has_work(self)
         self._listener.changed(self)
         if self._once_idle is not None and self.idle:
@@ -406,20 +396,18 @@ class MirrorPartition:
 
     def refused(self, append: Append, error: int, message: str) -> None:
         """Take in a refusal: look at the target again, wait, or stop."""
-        if append not in self._in_flight:
+        if append not in self._outbox.in_flight:
             return
         words = f"{codes.name(error)}: {message}" if message else codes.name(error)
         if error in codes.SEQUENCE:
-            self._settle(
-                append, f"the target refused our sequence ({words})", sequence_refused=True
-            )
+            why = f"the target refused our sequence ({words})"
+            self._settle(append, Failure(why, sequence_refused=True))
         elif error in codes.RETRIABLE:
-            self._settle(append, f"the target answered {words}", sequence_refused=False)
-        elif self._failed is not None:
-            self._settle(append, words, sequence_refused=False)
+            self._settle(append, Failure(f"the target answered {words}"))
+        elif self._outbox.failure is not None:
+            self._settle(append, Failure(words))
         elif error in POISON:
-            self._refused = _refusal(append, error, words)
-            self._settle(append, words, sequence_refused=False)
+            self._settle(append, Failure(words, refused=_refusal(append, error, words)))
         else:
             first = append.pieces[0][0]
             self.stop(
@@ -428,24 +416,18 @@ class MirrorPartition:
 
     def lost(self, append: Append, why: str) -> None:
         """The connection ended: whether the append was carried out is not known."""
-        if append in self._in_flight:
-            self._settle(append, why, sequence_refused=False)
+        if append in self._outbox.in_flight:
+            self._settle(append, Failure(why))
 
-    def _settle(self, append: Append, why: str, *, sequence_refused: bool) -> None:
-        self._in_flight.remove(append)
-        self._hold(-len(append.payload))
-        if self._failed is None:
-            self._failed = (why, sequence_refused)
-            self._hold(-sum(len(queued.payload) for queued in self.queue))
-            self.queue.clear()
-        if not self._in_flight:
-            why, sequence_refused = self._failed
-            refused, self._refused = self._refused, None
-            self.wait(why)
-            if refused is not None:
-                self._listener.troubled(self, refused)
-            else:
-                self._listener.needs_resync(self, sequence_refused)
+    def _settle(self, append: Append, failure: Failure) -> None:
+        first = self._outbox.failed(append, failure)
+        if first is None:
+            return
+        self.wait(first.why)
+        if first.refused is not None:
+            self._listener.troubled(self, first.refused)
+        else:
+            self._listener.needs_resync(self, first.sequence_refused)
 
     # for the screen
 

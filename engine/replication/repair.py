@@ -96,6 +96,9 @@ class Repair:
 
     async def _truncated(self, partition: MirrorPartition, end: int) -> bool:
         position = partition.acked.source
+        if end >= position:  # nothing that was mirrored
+            partition.history.source_epoch = -1
+            return True
         first_lost = partition.offset_map.to_target(end)
         where = f" (target offsets {first_lost} to {partition.acked.target - 1})"
         what = (

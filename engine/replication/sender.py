@@ -75,6 +75,8 @@ class Sender:
                 self.trouble = None
                 backoff.reset()
                 await self._send_all(connection)
+                for partition in self._partitions:
+                    partition.distrust()
                 continue  # on a new connection
             except (ConnectError, ConfigError) as error:
                 self._give_back(error)

@@ -124,7 +124,7 @@ class Mirror:
 
     def bytes_held_are_accounted_for(self) -> None:
         p = self.partition
-        held = sum(len(append.payload) for append in [*p.queue, *p._in_flight])
+        held = sum(len(append.payload) for append in [*p.queue, *p._outbox.in_flight])
         assert p.held == self.listener.held == held
 
     def the_map_and_what_was_acknowledged_are_true(self) -> None:
@@ -141,9 +141,9 @@ class Mirror:
         """Either it takes data, or an answer is due that will bring it on, or a resync is."""
         p = self.partition
         due = {id(append) for append in self.wire} | {id(answer[0]) for answer in self.answers}
-        assert {id(append) for append in p._in_flight} <= due
+        assert {id(append) for append in p._outbox.in_flight} <= due
         if p.active and not p.wants_data(NO_LIMIT):
-            assert p._in_flight
+            assert p._outbox.in_flight
         if not p.active:
             waits = p.state == PartitionState.WAITING
             assert p.idle
