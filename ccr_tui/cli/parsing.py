@@ -87,7 +87,7 @@ def _front() -> argparse.ArgumentParser:
         epilog=_verbs_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_config(parser)
+    add_config(parser)
     _add_read_only(parser)
     parser.set_defaults(config=None, read_only=False)
     parser.add_argument("--theme", metavar="NAME", help="the console's colours")
@@ -106,7 +106,7 @@ def _parse_verb(verb: Verb, rest: Sequence[str], args: argparse.Namespace) -> ar
     chosen = subparsers.choices[verb.name]
     _add_read_only(chosen)
     if verb.needs_config:
-        _add_config(chosen)
+        add_config(chosen)
     args, unknown = parser.parse_known_args([verb.name, *rest], args)
     if unknown:
         chosen.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -117,7 +117,8 @@ def _parse_verb(verb: Verb, rest: Sequence[str], args: argparse.Namespace) -> ar
 # FILE` are the same. They have no default, which after the verb would undo what stands before it.
 
 
-def _add_config(parser: argparse.ArgumentParser) -> None:
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add --config."""
     parser.add_argument(
         "--config",
         metavar="FILE",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccr_tui.cli.confirming import require_confirmation
+from ccr_tui.cli.parsing import add_config
 from ccr_tui.cli.tables import Row, table
 from engine.config import locations
 from engine.errors import ConfigError, ExitCode, RefusedError
@@ -83,12 +84,7 @@ def add_parser(subparsers: Subparsers) -> None:
         verb.add_argument("entry", metavar="SERVICE/USER", type=_entry)
     for verb in (put, listing, remove):
         verb.add_argument("--json", action="store_true", help="print one JSON object (docs/cli.md)")
-        verb.add_argument(
-            "--config",
-            metavar="FILE",
-            default=argparse.SUPPRESS,
-            help="configuration file (default: $CCR_CONFIG, ./ccr.yaml, the user's ccr/ccr.yaml)",
-        )
+        add_config(verb)
 
 
 def _entry(text: str) -> Entry:
