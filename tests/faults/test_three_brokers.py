@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError as AioKafkaError
 
 from engine.api.snapshots import FlowState, PartitionSnapshot
 from engine.sandbox import Sandbox
 from tests.faults.conftest import Linked, behind_proxy
-from tests.faults.rig import CLICKS, ORDERS, PARTITIONS, EngineProcess, Rig, rig, until
+from tests.faults.rig import CLICKS, ORDERS, PARTITIONS, POLL_S, EngineProcess, Rig, rig, until
 from tests.kafka.engines import producer
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(200)]
@@ -102,15 +103,27 @@ async def _leaders(flow: Rig) -> dict[str, dict[tuple[str, int], int]]:
 
 async def _topics(flow: Rig, cluster: str, what: str) -> dict[tuple[str, int], Any]:
     """Return `leader` or `isr` of all partitions."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=flow.sandbox.bootstrap(cluster))
-    await admin.start()
-    topics = await admin.describe_topics(flow.topics)
-    await admin.close()
+    topics = await _asked(flow.sandbox, cluster, lambda admin: admin.describe_topics(flow.topics))
     return {
         (topic["topic"], partition["partition"]): partition[what]
         for topic in topics
         for partition in topic["partitions"]
     }
+
+
+async def _asked(
+    sandbox: Sandbox, cluster: str, ask: Callable[[AIOKafkaAdminClient], Awaitable[Any]]
+) -> Any:
+    """Ask by aiokafka, until it picks a broker that is there."""
+    while True:
+        admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap(cluster))
+        try:
+            await admin.start()
+            return await ask(admin)
+        except AioKafkaError:
+            await asyncio.sleep(POLL_S)
+        finally:
+            await admin.close()
 
 
 async def _move_leaders(flow: Rig, cluster: str, leaders: dict[tuple[str, int], int]) -> None:
@@ -239,11 +252,10 @@ async def _create(
 
 
 async def _set_min_insync(sandbox: Sandbox, topic: str, replicas: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap("west"))
-    await admin.start()
-    change = {"min.insync.replicas": str(replicas)}
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=change)])
-    await admin.close()
+    change = ConfigResource(
+        ConfigResourceType.TOPIC, topic, configs={"min.insync.replicas": str(replicas)}
+    )
+    await _asked(sandbox, "west", lambda admin: admin.alter_configs([change]))
 
 
 async def _send(sandbox: Sandbox, topic: str) -> int:
