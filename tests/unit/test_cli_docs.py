@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ccr_tui.cli import check, run, sandbox, secrets, status, steer
+from ccr_tui.cli import check, run, sandbox, secrets, status, steer, verify
 from ccr_tui.cli.sandbox import _sandbox_json
 from ccr_tui.cli.secrets import Found, Keyring
 from engine.api.snapshots import (
@@ -26,7 +26,9 @@ from engine.api.snapshots import (
     RatePoint,
     Reason,
     SecretSnapshot,
+    TopicLimit,
     Trend,
+    VerificationSnapshot,
 )
 from engine.checking import (
     BrokerReport,
@@ -37,6 +39,9 @@ from engine.checking import (
     Problem,
 )
 from engine.config.secrets import SecretState
+from engine.replication.verify.findings import Mismatch
+from engine.replication.verify.report import FlowReport as VerifyReport
+from engine.replication.verify.report import PartitionReport
 from engine.sandbox.jars import kafka_versions
 from engine.service.codec import ErrorBody
 from engine.service.progress import progress_fields
@@ -59,6 +64,11 @@ def words() -> set[str]:
         ClusterSnapshot,
         SecretSnapshot,
         FlowSnapshot,
+        TopicLimit,
+        VerificationSnapshot,
+        VerifyReport,
+        PartitionReport,
+        Mismatch,
         Owner,
         Found,
         Keyring,
@@ -107,6 +117,7 @@ def test_every_option_is_named() -> None:
     check.add_parser(verbs)
     status.add_parser(verbs)
     steer.add_parser(verbs)
+    verify.add_parser(verbs)
     text = DOCS.read_text()
     for each in (parser, *verbs.choices.values()):
         options = {option for action in each._actions for option in action.option_strings}
