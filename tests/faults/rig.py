@@ -215,7 +215,8 @@ class Rig:
         assert_identical(await self.judge(), self._loaded + others)
         for each in self.engines:
             each.note_memory()
-            assert 0 < each.peak_memory <= MOST_MEMORY, f"VmHWM {each.peak_memory:,} bytes"
+            print(f"{each.config.stem}: VmHWM {each.peak_memory:,} bytes")
+            assert 0 < each.peak_memory <= MOST_MEMORY
 
     async def judge(self) -> Comparison:
         """Compare both clusters record by record."""
