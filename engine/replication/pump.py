@@ -15,7 +15,7 @@ from engine.kafka import batch as b
 from engine.kafka import legacy
 from engine.kafka import records as r
 from engine.kafka.fetch import Aborted, PartitionData
-from engine.replication.merge import NEVER, Merged
+from engine.replication.merge import NEVER, TINY_BYTES, Joined, Merged, join_compressed
 
 MERGE_LIMIT_BYTES = 256 * 1024
 _REWRITE = b.TIMESTAMP_LOG_APPEND | b.DELETE_HORIZON
@@ -143,6 +143,12 @@ class Pump:
             if at + header.size > end:
                 break  # the broker cut the last batch off; it comes whole with the next fetch
             _check_order(header.base_offset, reached)
+            joined = self._join(view, at, end, header, excluded)
+            if joined is not None:
+                self._take_run(joined, out)
+                self.epoch = b.leader_epoch(view, joined.last_at)
+                at, reached = joined.end, joined.next_offset
+                continue
             self._take_one(view[at : at + header.size], header, filter_, out)
             reached = header.next_offset
             self.epoch = header.leader_epoch
@@ -190,7 +196,14 @@ class Pump:
         holes = header.last_offset_delta != header.record_count - 1
         return bool(holes or header.base_offset < self.position or header.attributes & _REWRITE)
 
-    def _take_run(self, run: legacy.Run, out: list[Append]) -> None:
+    def _join(
+        self, view: memoryview, at: int, end: int, header: r.Batch, excluded: int
+    ) -> Joined | None:
+        if not header.codec or header.size > TINY_BYTES or self.already_there is not None:
+            return None
+        return join_compressed(view, at, end, excluded & ~b.CODEC_MASK, self.merge_limit)
+
+    def _take_run(self, run: legacy.Run | Joined, out: list[Append]) -> None:
         if run.next_offset <= self.position:
             return
         self._write(run.records, run.codec, run.next_offset, out)

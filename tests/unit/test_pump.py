@@ -223,6 +223,55 @@ def test_tiny_neighbours_become_one_batch_and_big_ones_end_it() -> None:
     assert [append.next_source for append in appends] == [5, 6, 8]
 
 
+def small(codec: int, count: int, first: int = 0) -> list[bytes]:
+    """Build small batches in a codec, two records each, offsets missing before every third."""
+    out = []
+    for number in range(count):
+        first += number % 3 == 2
+        rows = [(first, b"key", b"value %d " % first * 20, (("h", None),))] * 2
+        out.append(log.batch_of(log.dense(first, rows), codec=codec))
+        first += 2
+    return out
+
+
+@pytest.mark.parametrize("codec", [1, 2, 3, 4])
+@pytest.mark.parametrize(("count", "appends"), [(3, 3), (4, 1), (40, 1)])
+def test_small_compressed_batches_that_queue_up_are_joined(
+    codec: int, count: int, appends: int
+) -> None:
+    batches = small(codec, count)
+    pump = Pump(PRODUCER, 1, 5)  # inside the first
+    view, data = record_set(*batches)
+    expected = [record for record in log.read(view) if record.offset >= 1]
+    found = pump.take(view, data, committed=True)
+    assert len(found) == appends
+    assert mirrored(found, 5) == expected
+    assert {log.header_of(append.payload)["attributes"] for append in found} == {codec}
+    assert pump.position == found[-1].next_source
+    assert pump.epoch == 7
+
+
+def test_joining_ends_at_the_limit_at_another_codec_and_at_damage() -> None:
+    batches = small(3, 8)
+    pump = Pump(PRODUCER, 0, 0)
+    pump.merge_limit = 2_000  # bytes without compression: five of them
+    view, data = record_set(*batches)
+    assert [append.count for append in pump.take(view, data, committed=True)] == [10, 2, 2, 2]
+    batches = [*small(3, 4), *small(4, 4, first=20)]
+    view, data = record_set(*batches)
+    appends = Pump(PRODUCER, 0, 0).take(view, data, committed=True)
+    assert [append.count for append in appends] == [8, 8]
+    bad = bytearray(batches[6])
+    bad[-1] ^= 1
+    batches[6] = bytes(bad)
+    view, data = record_set(*batches)
+    pump = Pump(PRODUCER, 0, 0)
+    assert [append.count for append in pump.take(view, data, committed=True)] == [8, 2, 2]
+    view, data = record_set(*batches[6:])
+    with pytest.raises(b.CorruptBatchError, match="batch header says"):
+        pump.take(view, data, committed=True)
+
+
 def test_transactional_tiny_batches_are_merged_while_nothing_was_aborted() -> None:
     batches = [
         log.batch_of([Rec(n, 1, b"k", b"v")], producer=(3, 0, n), attributes=log.TRANSACTIONAL)
