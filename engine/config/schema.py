@@ -23,6 +23,8 @@ class _Generator(GenerateJsonSchema):
     def dict_schema(self, schema: Any) -> JsonSchemaValue:
         """Refuse names that are none; pydantic's own schema lets them pass unchecked."""
         generated = super().dict_schema(schema)
+        if "patternProperties" not in generated:
+            return generated  # any name will do
         return {**generated, "additionalProperties": False}
 
 
