@@ -18,6 +18,7 @@ from engine.engine import Engine
 from engine.errors import RefusedError
 from engine.service.client import RemoteEngineApi
 from engine.service.control import ControlServer
+from engine.service.listening import listen
 from engine.service.lock import ServiceLock
 from engine.service.paths import service_paths
 from tests.unit.engine_double import RecordingEngine
@@ -107,7 +108,7 @@ async def test_over_the_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     paths, double = service_paths(tmp_path / "config.yaml"), RecordingEngine()
     with ServiceLock(paths):
         server = ControlServer(double, paths.socket)
-        await server.start()
+        await server.start(listen(paths.socket))
         try:
             await _give(paths.socket, double)
             await _give_wrongly(paths.socket)
