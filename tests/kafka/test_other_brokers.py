@@ -48,6 +48,7 @@ async def test_every_shape_and_kill_9(
             await asyncio.sleep(chance.uniform(0.0, 1.0))
             engine.kill()
         engine.start()
+        await engine.reaches(FlowState.RUNNING)
         await flow.end_load()
         committed = await transactions
         await flow.intact(engine, others=committed)
