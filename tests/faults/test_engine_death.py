@@ -41,6 +41,7 @@ async def _killed(sandbox: Sandbox, folder: Path, times: int) -> None:
             await asyncio.sleep(moments.uniform(0.0, 1.5))
             engine.kill()
         engine.start()
+        await engine.reaches(FlowState.RUNNING)
         await flow.intact(engine)
         assert await engine.terminate() == 0
 
