@@ -8,6 +8,8 @@ header unpack a batch, table look-ups for varints (2 to 3 µs a record; see benc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from crc32c import crc32c
@@ -173,12 +175,13 @@ def join_compressed(
     compression: a target topic may have them so. A batch that cannot be read ends the run, and a
     run that is too short is not joined, so that it is told in the way of any other batch.
     """
-    found = _small_compressed(view, at, end, excluded)
-    if len(found) < LEAST_COMPRESSED:
+    few = list(islice(_small_compressed(view, at, end, excluded), LEAST_COMPRESSED))
+    if len(few) < LEAST_COMPRESSED:
         return None
     records: list[r.RawRecord] = []
     size = taken = 0
-    for header, batch in found:
+    last, behind = few[0][0], at
+    for header, batch in _small_compressed(view, at, end, excluded):
         try:
             b.check_crc(batch, 0, header.size, header.crc)
             more = r.decode(batch)
@@ -189,10 +192,9 @@ def join_compressed(
             break
         records += more
         taken += 1
+        last, behind = header, behind + header.size
     if taken < LEAST_COMPRESSED:
         return None
-    behind = at + sum(header.size for header, _ in found[:taken])
-    last = found[taken - 1][0]
     return Joined(last.codec, records, last.next_offset, behind - last.size, behind)
 
 
@@ -201,8 +203,8 @@ _RECORD_OVERHEAD = 24  # bytes at most before a record's key, of these sizes
 
 def _small_compressed(
     view: memoryview, at: int, end: int, excluded: int
-) -> list[tuple[r.Batch, memoryview]]:
-    found: list[tuple[r.Batch, memoryview]] = []
+) -> Iterator[tuple[r.Batch, memoryview]]:
+    before: r.Batch | None = None
     for header, batch in r.batches(view[at:end]):
         if (
             header.size > TINY_BYTES
@@ -210,9 +212,11 @@ def _small_compressed(
             or not header.codec
             or header.attributes & excluded
             or not 0 < header.record_count <= TINY_RECORDS
-            or (found and header.codec != found[0][0].codec)
-            or (found and header.base_offset < found[-1][0].next_offset)
         ):
-            break
-        found.append((header, batch))
-    return found
+            return
+        if before is not None and (
+            header.codec != before.codec or header.base_offset < before.next_offset
+        ):
+            return
+        yield header, batch
+        before = header
