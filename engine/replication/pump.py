@@ -112,7 +112,7 @@ class Pump:
     def _take_all(
         self, view: memoryview, data: PartitionData, out: list[Append], *, committed: bool
     ) -> None:
-        filter_ = _AbortedFilter(data.aborted if committed else ())
+        filter_ = AbortedFilter(data.aborted if committed else ())
         excluded = NEVER | (b.TRANSACTIONAL if data.aborted else 0)
         at, end = data.start, data.end
         reached = -1  # where the batches so far end
@@ -170,7 +170,7 @@ class Pump:
         return sequence
 
     def _take_one(
-        self, view: memoryview, header: r.Batch, filter_: _AbortedFilter, out: list[Append]
+        self, view: memoryview, header: r.Batch, filter_: AbortedFilter, out: list[Append]
     ) -> None:
         b.check_crc(view, 0, header.size, header.crc)
         next_offset = header.next_offset
@@ -290,7 +290,7 @@ def _pieces(records: Sequence[r.RawRecord]) -> list[list[int]]:
     return pieces
 
 
-class _AbortedFilter:
+class AbortedFilter:
     """Leaves out transaction markers, and the data of aborted transactions.
 
     As consumers do it: an aborted transaction begins at its first offset and ends at its producer's

@@ -12,7 +12,7 @@ from engine.kafka.connection import ConnectionLostError, DataConnection
 from engine.kafka.fetch import TopicPartition
 from engine.kafka.metadata import NO_LEADER
 from engine.replication.backoff import Backoff
-from engine.replication.pump import _AbortedFilter
+from engine.replication.pump import AbortedFilter
 from engine.replication.tail import read_piece
 
 TRIES = 6
@@ -53,7 +53,7 @@ class Reader:
         read = 0
         while start < end:
             batches, data = await self._piece(key, start, isolation)
-            dropped = _AbortedFilter(data.aborted if committed else ())
+            dropped = AbortedFilter(data.aborted if committed else ())
             for header, view in batches:
                 wanted = header.next_offset > start and header.base_offset < end
                 if not dropped.drops(header) and wanted and header.record_count:
