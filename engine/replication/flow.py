@@ -169,10 +169,7 @@ class Flow:
         try:
             await self._mirroring.run()
         except BaseExceptionGroup as group:
-            superseded = group.subgroup(SupersededError)
-            if superseded is not None:
-                raise _first(superseded) from None
-            raise
+            raise _first(group.subgroup(SupersededError) or group) from group
         finally:
             self._mirroring = None
             self._state.forget()
@@ -409,10 +406,9 @@ def _reason(error: CcrError) -> Reason:
     return Reason(f"{subject}: {error.cause}", error.next_step or "It goes on by itself")
 
 
-def _first(group: BaseExceptionGroup[SupersededError]) -> SupersededError:
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error that is no group itself: it says what went wrong."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if not isinstance(error, SupersededError):
-        raise TypeError(f"not a SupersededError: {error!r}")
     return error

@@ -31,6 +31,7 @@ from engine.replication.unreadable import find_unreadable
 
 # Brokers forget a producer that was idle for producer.id.expiration.ms, a day unless set otherwise.
 TRUST_S = 300.0
+LEAST_RETRY_PAUSE_S, MOST_RETRY_PAUSE_S = 0.02, 2.0
 
 
 @dataclass(slots=True)
@@ -96,6 +97,8 @@ class MirrorPartition:
         self.lag_clock = LagClock()
         self._outbox = Outbox(lambda delta: listener.holds(self, delta))
         self._pump: Pump | None = None
+        self._refusals = 0  # by the target, of what goes away by itself, one after the other
+        self._due_at = 0.0  # monotonic; not to be tried again before
         self._touched_at = 0.0  # monotonic; when the target's state was last known
         self._once_idle: Callable[[], None] | None = None  # no more is fetched until then
 
@@ -157,7 +160,8 @@ class MirrorPartition:
         self._outbox.begin(proven=there is not None and there.proven)
         self._touched_at = time.monotonic()
         self._send_split(self._pump)
-        self.set_state(PartitionState.RUNNING)
+        if not self._refusals:
+            self.set_state(PartitionState.RUNNING)
 
     def _send_split(self, pump: Pump) -> None:
         """Go on with the halves of the batch that was refused, if it still comes next."""
@@ -242,7 +246,7 @@ class MirrorPartition:
         """Whether it will want data soon by itself: it starts, or holds its share at the moment."""
         if self._once_idle is not None:
             return False
-        return self.state in (PartitionState.STARTING, PartitionState.RUNNING)
+        return self.active or self.state in (PartitionState.STARTING, PartitionState.RUNNING)
 
     def source_refused(self, why: str) -> None:
         """The source does not serve it just now; what is held goes on to the target."""
@@ -271,7 +275,7 @@ class MirrorPartition:
 
     def observe(self, data: PartitionData, *, committed: bool, now: float) -> None:
         """Note the source's end; it serves this partition (again)."""
-        if self._pump is not None and self.state == PartitionState.WAITING:
+        if self._pump is not None and self.state == PartitionState.WAITING and not self._refusals:
             self.set_state(PartitionState.RUNNING)
         end = data.last_stable_offset if committed else data.high_watermark
         self.observe_end(end if end >= 0 else data.high_watermark, now)
@@ -317,6 +321,17 @@ class MirrorPartition:
         self._outbox.put(appends)
         self._listener.has_work(self)
 
+    def due(self, now: float) -> bool:
+        """Whether to try again already; `now` is monotonic."""
+        return now >= self._due_at
+
+    def _got_through(self) -> None:
+        """The target has what it refused before."""
+        self._refusals = 0
+        self._due_at = 0.0
+        if self.state == PartitionState.WAITING:
+            self.set_state(PartitionState.RUNNING)
+
     def distrust(self) -> None:
         """The connection to the target's leader ended, or the leader moved: look before writing."""
         self._touched_at = -math.inf
@@ -333,6 +348,7 @@ class MirrorPartition:
             self.acked.target = target + count
             self.acked.sequence = b.add_sequence(self.acked.sequence, count)
         pump.matched.clear()
+        self._got_through()
         self._listener.changed(self)
 
     def _passed(self, position: int) -> None:
@@ -352,27 +368,47 @@ class MirrorPartition:
 
     def appended(self, append: Append, base_offset: int) -> None:
         """Take in an acknowledgement."""
-        outbox = self._outbox
-        if append not in outbox.in_flight:
-            return  # of a time before this partition began anew
-        if outbox.in_flight[0] is not append:  # while its leader moves, two connections answer
+        # Not in flight: of a time before this partition began anew.
+        if append not in self._outbox.in_flight or not self._as_expected(append, base_offset):
+            return
+        self._outbox.acknowledged()
+        if base_offset != self.acked.target:
+            self.history.foreign += base_offset - self.acked.target
+            self._listener.stranger_wrote(self, self.acked.target, base_offset)
+        self._advance(append, base_offset)
+        self._touched_at = time.monotonic()
+        self.accepts = False
+        if self._refusals:
+            self._got_through()
+        if not self._outbox.proven:
+            self._outbox.proven = True
+            if self.queue:
+                self._listener.has_work(self)
+        self._listener.changed(self)
+        if self._once_idle is not None and self.idle:
+            self._once_idle()
+        self._listener.released(self)
+
+    def _as_expected(self, append: Append, base_offset: int) -> bool:
+        """Whether an acknowledgement may be taken as it is; otherwise act on it."""
+        if (
+            self._outbox.in_flight[0] is not append
+        ):  # while its leader moves, two connections answer
             self._settle(append, Failure("the target answered out of turn"))
-            return
-        if outbox.failure is not None or base_offset < 0:
+        elif self._outbox.failure is not None or base_offset < 0:
             self._settle(append, Failure("the target answered without an offset"))
-            return
-        acked = self.acked
-        if base_offset < acked.target:
+        elif base_offset < self.acked.target:
             self.stop(
-                f"the target appended at offset {base_offset}, before {acked.target}: it lost "
+                f"the target appended at offset {base_offset}, before {self.acked.target}: it lost "
                 "records and had forgotten our sequence",
                 f"Compare {self.target_topic} with the source, then ccr retry",
             )
-            return
-        outbox.acknowledged()
-        if base_offset != acked.target:
-            self.history.foreign += base_offset - acked.target
-            self._listener.stranger_wrote(self, acked.target, base_offset)
+        else:
+            return True
+        return False
+
+    def _advance(self, append: Append, base_offset: int) -> None:
+        acked = self.acked
         target = base_offset
         for source, count in append.pieces:
             self.offset_map.append(source, target, count)
@@ -383,16 +419,6 @@ class MirrorPartition:
         acked.newest_ms = append.max_timestamp
         self.records_total += append.count
         self.bytes_total += len(append.payload)
-        self._touched_at = time.monotonic()
-        self.accepts = False
-        if not outbox.proven:
-            outbox.proven = True
-            if outbox.queue:
-                self._listener.has_work(self)
-        self._listener.changed(self)
-        if self._once_idle is not None and self.idle:
-            self._once_idle()
-        self._listener.released(self)
 
     def refused(self, append: Append, error: int, message: str) -> None:
         """Take in a refusal: look at the target again, wait, or stop."""
@@ -403,6 +429,10 @@ class MirrorPartition:
             why = f"the target refused our sequence ({words})"
             self._settle(append, Failure(why, sequence_refused=True))
         elif error in codes.RETRIABLE:
+            if self._outbox.failure is None:
+                self._refusals += 1
+                pause = min(MOST_RETRY_PAUSE_S, LEAST_RETRY_PAUSE_S * 2**self._refusals)
+                self._due_at = time.monotonic() + pause
             self._settle(append, Failure(f"the target answered {words}"))
         elif self._outbox.failure is not None:
             self._settle(append, Failure(words))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from engine.api.snapshots import PartitionState
@@ -102,7 +103,8 @@ class Recovery:
             del self._queue[partition]
         if not self._queue:
             return False
-        queued = [partition for partition in self._queue if partition.positioned]
+        now = time.monotonic()
+        queued = [p for p in self._queue if p.positioned and p.due(now)]
         outcomes = await Resync(self._target, target, identity.producer_id).run(queued)
         again = False
         for partition, outcome in outcomes.items():
@@ -110,7 +112,9 @@ class Recovery:
                 self._queue.pop(partition, None)
             else:
                 again = True
-        return again or any(target.leader(*p.target_key) == NO_LEADER for p in self._queue)
+        return again or any(
+            target.leader(*p.target_key) == NO_LEADER or not p.due(now) for p in self._queue
+        )
 
     async def _go_on(self, partition: MirrorPartition, outcome: Outcome) -> bool:
         """Act on what the target holds; return whether that is settled."""

@@ -11,7 +11,12 @@ from engine.api.snapshots import PartitionState
 from engine.kafka import records as r
 from engine.kafka.codes import Code
 from engine.kafka.fetch import Aborted, Diverging, PartitionData
-from engine.replication.partition import TRUST_S, MirrorPartition, Progress
+from engine.replication.partition import (
+    MOST_RETRY_PAUSE_S,
+    TRUST_S,
+    MirrorPartition,
+    Progress,
+)
 from engine.replication.pump import AlreadyThere, Append
 from engine.replication.splitting import split
 from engine.replication.troubles import POISON as POISON_CODES
@@ -395,6 +400,31 @@ def test_a_batch_refused_for_what_it_holds_is_told_with_its_records(error: int) 
     assert found.remedy
     assert case.listener.resyncs == []
     assert p.acked == Progress(110, 1_010, 17, 100)
+
+
+def test_refused_again_and_again_it_waits_longer_and_says_so_until_it_gets_through() -> None:
+    case = Case()
+    p = case.partition
+    pauses = []
+    for _ in range(9):
+        case.fetched(batch(100))
+        p.refused(case.sent(1)[0], Code.NOT_ENOUGH_REPLICAS, "")
+        before = time.monotonic()
+        pauses.append(next(n for n in range(9) if p.due(before + 0.05 * 2**n)))
+        p.begin(PRODUCER, AlreadyThere(proven=True), NO_LIMIT)
+        assert p.state == PartitionState.WAITING, "no flicker: it has not got through yet"
+        assert p.reason is not None
+        assert p.reason.text == "the target answered NOT_ENOUGH_REPLICAS"
+        assert p.soon_wanted
+    assert pauses == sorted(pauses)
+    assert pauses[0] == 0
+    assert pauses[-1] > 3, "longer and longer"
+    assert p.due(time.monotonic() + MOST_RETRY_PAUSE_S), "but not for ever"
+    assert case.listener.resyncs == [False] * 9
+    case.fetched(batch(100))
+    p.appended(case.sent(1)[0], 1_000)
+    assert (p.state, p.reason) == (PartitionState.RUNNING, None)
+    assert p.due(time.monotonic())
 
 
 def test_the_halves_of_a_refused_batch_go_on_where_it_stood() -> None:
