@@ -252,6 +252,7 @@ class StateLog:
         for _ in range(TRIES):
             if self._uncertain:
                 await self._catch_up()
+            self._check_owner()
             before = self._sequence
             error = await self._try(entries)
             if error is None:
@@ -282,6 +283,14 @@ class StateLog:
         self._disconnect()
         await self._read()
         self._uncertain = False
+        self._check_owner()
+
+    def _check_owner(self) -> None:
+        """Raise SupersededError when another engine is known to have claimed the flow.
+
+        Before each try, not only where that is found out: whoever waited for the lock meanwhile
+        would append with the sequence that was just learnt, behind the other's claim.
+        """
         owner = self.record.owner
         if (
             owner is not None
