@@ -99,7 +99,9 @@ RESPONSE = Schema(
 
 keys = st.tuples(st.sampled_from(list(IDS)), st.integers(0, 5))
 int64 = st.integers(0, 2**63 - 1)
-positions = st.builds(Position, int64, st.integers(-1, 2**31 - 1))
+positions = st.builds(
+    Position, int64, st.integers(-1, 2**31 - 1), max_bytes=st.integers(0, 2**31 - 1)
+)
 
 
 @given(
