@@ -184,15 +184,28 @@ class Sender:
 
     def _deliver(self, sent: Sent, results: dict[tuple[str, int], produce.Appended]) -> None:
         for partition, append in sent:
-            result = results.get(partition.target_key)
-            if result is None:
-                partition.lost(append, "the target did not answer for this partition")
-            elif result.error == Code.NONE:
-                partition.appended(append, result.base_offset)
-            else:
-                if result.error in (Code.NOT_LEADER_OR_FOLLOWER, Code.UNKNOWN_TOPIC_OR_PARTITION):
-                    self._leader_moved()
-                partition.refused(append, result.error, self._words(partition, result))
+            try:
+                self._tell(partition, append, results.get(partition.target_key))
+            except (
+                Exception
+            ) as error:  # a defect of ours: the others are answered all the same
+                log.exception("%s/%s failed", partition.target_topic, partition.partition)
+                partition.stop(
+                    f"internal error: {type(error).__name__}: {error}",
+                    "Please report it with the log file; ccr retry looks at the target and goes on",
+                )
+
+    def _tell(
+        self, partition: MirrorPartition, append: Append, result: produce.Appended | None
+    ) -> None:
+        if result is None:
+            partition.lost(append, "the target did not answer for this partition")
+        elif result.error == Code.NONE:
+            partition.appended(append, result.base_offset)
+        else:
+            if result.error in (Code.NOT_LEADER_OR_FOLLOWER, Code.UNKNOWN_TOPIC_OR_PARTITION):
+                self._leader_moved()
+            partition.refused(append, result.error, self._words(partition, result))
 
     def _words(self, partition: MirrorPartition, result: produce.Appended) -> str:
         if result.error not in codes.AUTHORIZATION:

@@ -371,6 +371,19 @@ async def test_each_partition_gets_its_own_answer() -> None:
         assert (case.listener.resyncs, case.moved) == ([False], 1)
 
 
+async def test_a_defect_of_ours_stops_its_partition_and_no_other() -> None:
+    async with brokers() as (made, target):
+        case = SendCase(target, 1)
+        case.first.offset_map.append(10_000, 0, 1)  # so that the map refuses what comes
+        async with at_work(case.sender):
+            await (await produced_at(made)).answer({0: (0, 0), 1: (0, 0)})
+            await until(lambda: case.second.idle)
+        assert case.second.acked.source == 10
+        assert case.first.state == PartitionState.STOPPED
+        assert case.first.reason is not None
+        assert "internal error: ValueError: run (0, 0, 10) reaches back" in case.first.reason.text
+
+
 async def test_a_partition_that_the_answer_leaves_out_is_looked_at() -> None:
     async with brokers() as (made, target):
         case = SendCase(target, 1)
