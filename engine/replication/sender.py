@@ -186,9 +186,7 @@ class Sender:
         for partition, append in sent:
             try:
                 self._tell(partition, append, results.get(partition.target_key))
-            except (
-                Exception
-            ) as error:  # a defect of ours: the others are answered all the same
+            except Exception as error:  # a defect of ours: the others are answered all the same
                 log.exception("%s/%s failed", partition.target_topic, partition.partition)
                 partition.stop(
                     f"internal error: {type(error).__name__}: {error}",
