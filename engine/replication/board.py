@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from engine.api.snapshots import (
     PartitionSnapshot,
@@ -54,8 +55,8 @@ class Board:
         self.version += 1
         records = size = 0
         for partition in self.partitions.values():
-            records += partition.records_total
-            size += partition.bytes_total
+            records += partition.measures.records_total
+            size += partition.measures.bytes_total
             row = self._rows.get(partition.key)
             if row is None or not _at_rest(row, partition):
                 partition.tick(now, elapsed)
@@ -115,15 +116,15 @@ def _row(flow: str, p: MirrorPartition, now: float, version: int) -> PartitionSn
         p.target_topic,
         p.state,
         p.reason,
-        p.source_end,
+        p.measures.source_end,
         p.acked.source if known else None,
         p.acked.target if known else None,
         p.lag_records,
         p.lag_seconds(now),
-        round(p.rate.records_per_second, 1),
-        round(p.rate.bytes_per_second, 1),
-        p.trend,
-        p.observed_at,
+        round(p.measures.rate.records_per_second, 1),
+        round(p.measures.rate.bytes_per_second, 1),
+        p.measures.trend,
+        p.measures.observed_at,
         version,
         tuple(p.history.skipped),
         p.history.skipped_records,
@@ -137,10 +138,10 @@ def _at_rest(row: PartitionSnapshot, p: MirrorPartition) -> bool:
     acked = p.acked
     return (
         row.trend is Trend.IN_STEP
-        and row.mirrored_to == acked.source == p.source_end == row.source_end
+        and row.mirrored_to == acked.source == p.measures.source_end == row.source_end
         and row.target_end == acked.target
         and row.records_per_second == row.bytes_per_second == 0.0
-        and p.rate.records_per_second == p.rate.bytes_per_second == 0.0
+        and p.measures.rate.records_per_second == p.measures.rate.bytes_per_second == 0.0
         and row.state is p.state
         and row.reason is p.reason
         and row.foreign_records == p.history.foreign
@@ -152,30 +153,4 @@ def _at_rest(row: PartitionSnapshot, p: MirrorPartition) -> bool:
 
 def _differs(before: PartitionSnapshot, row: PartitionSnapshot) -> bool:
     """Whether a row is worth sending again; a mere look at the source is not."""
-    return (
-        before.mirrored_to,
-        before.source_end,
-        before.lag_seconds,
-        before.state,
-        before.reason,
-        before.trend,
-        before.records_per_second,
-        before.bytes_per_second,
-        before.target_end,
-        before.target_topic,
-        before.skipped_records,
-        before.foreign_records,
-    ) != (
-        row.mirrored_to,
-        row.source_end,
-        row.lag_seconds,
-        row.state,
-        row.reason,
-        row.trend,
-        row.records_per_second,
-        row.bytes_per_second,
-        row.target_end,
-        row.target_topic,
-        row.skipped_records,
-        row.foreign_records,
-    )
+    return before != replace(row, version=before.version, observed_at=before.observed_at)

@@ -8,11 +8,13 @@ from engine.api.snapshots import PartitionState
 from engine.config.model import FlowConfig
 from engine.kafka import fetch
 from engine.kafka.cluster import LATEST, Cluster
+from engine.kafka.fetch import TopicPartition
 from engine.replication.board import Board
 from engine.replication.partition import MirrorPartition
 from engine.replication.positions import load_checkpoint
 from engine.replication.selection import TopicSelector
 from engine.replication.state_log import StateLog
+from engine.replication.state_records import Checkpoint
 from engine.replication.troubles import Trouble
 
 
@@ -27,6 +29,7 @@ class Observer:
         self._isolation = (
             fetch.READ_COMMITTED if config.isolation == "read_committed" else fetch.READ_UNCOMMITTED
         )
+        self._loaded: dict[TopicPartition, Checkpoint] = {}
         self.observed_at = 0.0
 
     async def look(self, state: PartitionState) -> None:
@@ -54,11 +57,18 @@ class Observer:
         self.observed_at = now
 
     def _refresh(self, partition: MirrorPartition, state: PartitionState) -> None:
-        before = partition.acked.source if partition.positioned else None
         partition.state, partition.reason = state, None
-        known = load_checkpoint(partition, self._state.record)
-        if known and before is not None:
-            partition.records_total += max(0, partition.acked.source - before)
+        checkpoint = self._state.record.checkpoints.get(partition.key)
+        if checkpoint is None:
+            return
+        if checkpoint is not self._loaded.get(partition.key):  # its map is put together only then
+            self._loaded[partition.key] = checkpoint
+            before = partition.acked.source if partition.positioned else None
+            load_checkpoint(partition, self._state.record)
+            if before is not None:
+                partition.measures.acknowledged(max(0, partition.acked.source - before), 0)
+        elif checkpoint.stopped is not None:
+            partition.set_state(PartitionState.STOPPED, checkpoint.stopped)
 
 
 class _NobodyListens:

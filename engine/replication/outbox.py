@@ -23,6 +23,14 @@ class Failure:
     refused: Refused | None = None  # for what it holds
 
 
+def refusal(append: Append, error: int, words: str) -> Refused:
+    """Describe an append that the target refused for what it holds."""
+    offsets = tuple(
+        offset for first, count in append.pieces for offset in range(first, first + count)
+    )
+    return Refused(offsets[0], append.next_source, offsets, words, error, bytes(append.payload))
+
+
 class Outbox:
     """Appends of one partition; `held` tells by how much the bytes in it changed."""
 

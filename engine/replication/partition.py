@@ -16,17 +16,16 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from engine.api.snapshots import PartitionState, Reason, Trend
+from engine.api.snapshots import PartitionState, Reason
 from engine.kafka import batch as b
 from engine.kafka import codes
-from engine.kafka.codes import Code
 from engine.kafka.fetch import Diverging, PartitionData, TopicPartition
-from engine.replication.lag import LagClock, Rate, TrendMeter
+from engine.replication.measures import Measures
 from engine.replication.offset_map import OffsetMap
-from engine.replication.outbox import Failure, Outbox
+from engine.replication.outbox import Failure, Outbox, refusal
 from engine.replication.pump import AlreadyThere, Append, DivergedError, Pump
 from engine.replication.splitting import Split
-from engine.replication.troubles import POISON, History, OutOfRange, Refused, Trouble, Truncated
+from engine.replication.troubles import POISON, History, OutOfRange, Trouble, Truncated, remedy
 from engine.replication.unreadable import find_unreadable
 
 # Brokers forget a producer that was idle for producer.id.expiration.ms, a day unless set otherwise.
@@ -87,14 +86,7 @@ class MirrorPartition:
         self.accepts = False  # an operator accepts, once, what a policy would stop for
         self.source_leader = -1
         self.target_leader = -1
-        self.source_end: int | None = None
-        self.observed_at = 0.0
-        self.records_total = 0
-        self.bytes_total = 0
-        self.rate = Rate()
-        self.trend_meter = TrendMeter()
-        self.trend = Trend.UNKNOWN
-        self.lag_clock = LagClock()
+        self.measures = Measures()
         self._outbox = Outbox(lambda delta: listener.holds(self, delta))
         self._pump: Pump | None = None
         self._refusals = 0  # by the target, of what goes away by itself, one after the other
@@ -282,11 +274,7 @@ class MirrorPartition:
 
     def observe_end(self, end: int, now: float) -> None:
         """Note the source's end and when it was seen."""
-        self.observed_at = now
-        if end != self.source_end:
-            self.source_end = end
-            if self.positioned:
-                self.lag_clock.observe(end, self.acked.source, now)
+        self.measures.observe_end(end, self._mirrored_to, now)
 
     def take(self, view: memoryview, data: PartitionData, *, committed: bool) -> None:
         """Pump a fetched record set into the queue."""
@@ -294,7 +282,7 @@ class MirrorPartition:
         if pump is None or not self._takes_data:
             return
         if self._stale:
-            self.wait("idle for long: making sure that the target is as it was left")
+            self.wait("making sure that the target is as it was left")
             self._listener.needs_resync(self, True)
             return
         before = pump.position
@@ -417,8 +405,7 @@ class MirrorPartition:
         acked.target = target
         acked.sequence = b.add_sequence(acked.sequence, append.count)
         acked.newest_ms = append.max_timestamp
-        self.records_total += append.count
-        self.bytes_total += len(append.payload)
+        self.measures.acknowledged(append.count, len(append.payload))
 
     def refused(self, append: Append, error: int, message: str) -> None:
         """Take in a refusal: look at the target again, wait, or stop."""
@@ -437,11 +424,12 @@ class MirrorPartition:
         elif self._outbox.failure is not None:
             self._settle(append, Failure(words))
         elif error in POISON:
-            self._settle(append, Failure(words, refused=_refusal(append, error, words)))
+            self._settle(append, Failure(words, refused=refusal(append, error, words)))
         else:
             first = append.pieces[0][0]
             self.stop(
-                f"the target refused the batch at source offset {first}: {words}", _remedy(error)
+                f"the target refused the batch at source offset {first}: {words}",
+                f"{remedy(error)}, then ccr retry",
             )
 
     def lost(self, append: Append, why: str) -> None:
@@ -461,42 +449,19 @@ class MirrorPartition:
 
     # for the screen
 
+    @property
+    def _mirrored_to(self) -> int | None:
+        return self.acked.source if self.positioned else None
+
     def tick(self, now: float, elapsed: float) -> None:
         """Bring rates and trend up to date, once a second."""
-        before = self.rate.records_per_second
-        records = self.records_total
-        self.rate.tick(records, self.bytes_total, elapsed)
-        if self.source_end is not None and self.positioned:
-            self.lag_clock.observe(self.source_end, self.acked.source, now)
-            moved = self.rate.records_per_second > 0 or before > 0
-            self.trend = self.trend_meter.tick(self.lag_records or 0, moved)
+        self.measures.tick(self._mirrored_to, now, elapsed)
 
     @property
     def lag_records(self) -> int | None:
         """Source offsets not mirrored yet; None while unknown."""
-        if self.source_end is None or not self.positioned:
-            return None
-        return max(0, self.source_end - self.acked.source)
+        return self.measures.lag_records(self._mirrored_to)
 
     def lag_seconds(self, now: float) -> float | None:
         """Age of the oldest record not mirrored yet."""
-        if self.source_end is None or not self.positioned:
-            return None
-        return self.lag_clock.seconds(self.source_end, self.acked.source, now, self.acked.newest_ms)
-
-
-def _refusal(append: Append, error: int, words: str) -> Refused:
-    offsets = tuple(
-        offset for first, count in append.pieces for offset in range(first, first + count)
-    )
-    return Refused(offsets[0], append.next_source, offsets, words, error, bytes(append.payload))
-
-
-def _remedy(error: int) -> str:
-    match error:
-        case Code.TOPIC_AUTHORIZATION_FAILED:
-            return "Grant WRITE on the mirror topic, then ccr retry"
-        case Code.UNSUPPORTED_COMPRESSION_TYPE:
-            return "Set compression.type of the mirror topic to producer, then ccr retry"
-        case _:
-            return "Remove the cause on the target, then ccr retry"
+        return self.measures.lag_seconds(self._mirrored_to, self.acked.newest_ms, now)

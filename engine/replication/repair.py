@@ -20,7 +20,7 @@ from engine.replication.partition import MirrorPartition
 from engine.replication.quarantine import Quarantine, Quarantined
 from engine.replication.resync import Lost
 from engine.replication.splitting import only_record, split
-from engine.replication.troubles import OutOfRange, Refused, Trouble, Truncated, Unreadable
+from engine.replication.troubles import OutOfRange, Refused, Trouble, Truncated, Unreadable, remedy
 
 ACCEPT = "or accept it with ccr retry --accept"
 
@@ -221,7 +221,7 @@ class Repair:
             return True
         what = f"the target refuses the record at source offset {refused.first}: {refused.why}"
         if self._config.on_poison != OnPoison.QUARANTINE and not partition.accepts:
-            self._stop(partition, what, f"{refused.remedy}, then ccr retry; {ACCEPT}")
+            self._stop(partition, what, f"{remedy(refused.error)}, then ccr retry; {ACCEPT}")
             return False
         record = only_record(refused)
         await self._put_aside(

@@ -54,19 +54,24 @@ class Refused:
     error: int
     batch: bytes  # as it was sent
 
-    @property
-    def remedy(self) -> str:
-        """What an operator can do about it."""
-        match self.error:
-            case Code.INVALID_TIMESTAMP:
-                return "Widen message.timestamp.before.max.ms and .after.max.ms of the mirror topic"
-            case Code.INVALID_RECORD:
-                return (
-                    "A compacted mirror topic takes no records without a key: change its "
-                    "cleanup.policy"
-                )
-            case _:
-                return "Raise max.message.bytes of the mirror topic"
+
+def remedy(error: int) -> str:
+    """Return what an operator can do about a refusal by the target, before he tries again."""
+    match error:
+        case Code.TOPIC_AUTHORIZATION_FAILED:
+            return "Grant WRITE on the mirror topic"
+        case Code.UNSUPPORTED_COMPRESSION_TYPE:
+            return "Set compression.type of the mirror topic to producer"
+        case Code.MESSAGE_TOO_LARGE | Code.RECORD_LIST_TOO_LARGE:
+            return "Raise max.message.bytes of the mirror topic"
+        case Code.INVALID_TIMESTAMP:
+            return "Widen message.timestamp.before.max.ms and .after.max.ms of the mirror topic"
+        case Code.INVALID_RECORD:
+            return (
+                "A compacted mirror topic takes no records without a key: change its cleanup.policy"
+            )
+        case _:
+            return "Remove the cause on the target"
 
 
 Trouble = OutOfRange | Truncated | Unreadable | Refused

@@ -43,7 +43,7 @@ async def fill(sandbox: Sandbox, topic: str, records: int, size: int, partitions
 def taken(engine: Running, topic: str | None = None) -> int:
     """Bytes that the target acknowledged since the engine began."""
     partitions = engine.flow.board.partitions.values()
-    return sum(each.bytes_total for each in partitions if topic in (None, each.topic))
+    return sum(each.measures.bytes_total for each in partitions if topic in (None, each.topic))
 
 
 async def rates(engine: Running, *topics: str | None) -> list[float]:

@@ -67,8 +67,8 @@ def mirror_one(partition: MirrorPartition) -> None:
     partition.observe_end(11, NOW)
     partition.acked.source += 1
     partition.acked.target += 1
-    partition.records_total += 1
-    partition.bytes_total += 1_000_000
+    partition.measures.records_total += 1
+    partition.measures.bytes_total += 1_000_000
 
 
 def grow(partition: MirrorPartition) -> None:
@@ -108,7 +108,7 @@ def test_what_happens_to_a_resting_partition_shows_at_the_next_tick(
     assert (changed.mirrored_to, changed.target_end, changed.source_end) == (
         partition.acked.source,
         partition.acked.target,
-        partition.source_end,
+        partition.measures.source_end,
     )
     assert changed.lag_records == partition.lag_records
     assert changed.foreign_records == partition.history.foreign

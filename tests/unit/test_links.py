@@ -180,7 +180,7 @@ async def test_what_is_fetched_goes_on_from_where_it_ended() -> None:
             fetch = await fetch_at(made)
             assert (fetch.asked, fetch.body.session_epoch) == ({}, 2)
         assert [append.count for append in case.first.queue] == [10]
-        assert case.first.source_end == 9_000
+        assert case.first.measures.source_end == 9_000
         assert case.second.idle
 
 

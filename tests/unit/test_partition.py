@@ -20,7 +20,7 @@ from engine.replication.partition import (
 from engine.replication.pump import AlreadyThere, Append
 from engine.replication.splitting import split
 from engine.replication.troubles import POISON as POISON_CODES
-from engine.replication.troubles import OutOfRange, Refused, Truncated, Unreadable
+from engine.replication.troubles import OutOfRange, Refused, Truncated, Unreadable, remedy
 from tests.unit import source_log as log
 from tests.unit.recording_listener import RecordingListener
 from tests.unit.source_log import Rec
@@ -82,7 +82,10 @@ def test_acknowledgements_in_order_move_all_three_numbers_and_the_map() -> None:
     p.appended(second, 1_010)
     assert p.acked == Progress(120, 1_020, 27, 110)
     assert list(p.offset_map.runs()) == [(100, 1_000, 20)]
-    assert (p.records_total, p.bytes_total) == (20, len(first.payload) + len(second.payload))
+    assert (p.measures.records_total, p.measures.bytes_total) == (
+        20,
+        len(first.payload) + len(second.payload),
+    )
     assert case.holds_nothing()
     assert case.listener.acknowledged == 2
 
@@ -397,7 +400,7 @@ def test_a_batch_refused_for_what_it_holds_is_told_with_its_records(error: int) 
     assert found.offsets == tuple(range(115, 125))
     assert found.why.endswith(": because")
     assert found.batch == payload
-    assert found.remedy
+    assert "mirror topic" in remedy(error)
     assert case.listener.resyncs == []
     assert p.acked == Progress(110, 1_010, 17, 100)
 
@@ -564,6 +567,6 @@ def test_the_source_end_is_what_a_reader_of_that_isolation_sees(committed: bool,
     p = case.partition
     assert p.lag_records is None
     p.observe(PartitionData("orders", 3, 0, 170, 150, 0, (), 0, 0), committed=committed, now=50.0)
-    assert (p.source_end, p.observed_at, p.lag_records) == (end, 50.0, end - 100)
+    assert (p.measures.source_end, p.measures.observed_at, p.lag_records) == (end, 50.0, end - 100)
     p.positioned = False
     assert (p.lag_records, p.lag_seconds(60.0)) == (None, None)
