@@ -50,6 +50,14 @@ def check_crc(view: memoryview, start: int, size: int, expected: int) -> None:
         raise CorruptBatchError(f"CRC is {actual:#010x}, the batch header says {expected:#010x}")
 
 
+def size_at(view: memoryview, start: int, end: int) -> int:
+    """Return the size in bytes of the batch at `start`; 0 where not even that is before `end`."""
+    if start + PREFIX_SIZE > end:
+        return 0
+    length: int = _I32.unpack_from(view, start + 8)[0]
+    return length + PREFIX_SIZE
+
+
 def leader_epoch(view: memoryview, start: int) -> int:
     """Return the leader epoch of the batch at `start`."""
     epoch: int = _I32.unpack_from(view, start + AT_EPOCH)[0]

@@ -52,6 +52,7 @@ class DataConnection(asyncio.BufferedProtocol):
         self._throttled_until = 0.0
         self._patience = 0.0  # the time limit of the newest request, seconds
         self._received_at = -math.inf
+        self._time = asyncio.get_running_loop().time
         self._written = self._taken = 0  # bytes, of all requests; those that were on the network
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -76,7 +77,7 @@ class DataConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Account for received bytes; a full frame answers the oldest request."""
-        self._received_at = asyncio.get_running_loop().time()
+        self._received_at = self._time()
         if self._frame is None:
             self._size_filled += nbytes
             if self._size_filled == _SIZE_BYTES:

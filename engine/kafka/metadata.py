@@ -27,7 +27,7 @@ from engine.kafka.wire import CompactReader, Uuid
 
 NO_LEADER = -1
 NOT_ASKED = -(2**31)  # what brokers say of operations when they were not asked
-NO_TOPIC_ID = UUID(int=0)  # brokers before Kafka 2.8 give none
+NO_TOPIC_ID = UUID(int=0)  # not asked for below v12 (Kafka 3.1)
 
 _PARTITION = struct.Struct(">hiii")  # error, partition, leader, leader epoch
 
@@ -105,10 +105,6 @@ class _Response9(MetadataResponse):
     API_VERSION = 9
 
 
-class _Response10(MetadataResponse):
-    API_VERSION = 10
-
-
 class _Response12(MetadataResponse):
     API_VERSION = 12
 
@@ -127,39 +123,25 @@ class _Struct9(RequestStruct):  # type: ignore[misc]
     )
 
 
-_NAMED_OR_BY_ID = CompactArray(
-    ("topic_id", Uuid), ("name", CompactString("utf-8")), ("tags", TaggedFields)
-)
-
-
-class _Struct10(RequestStruct):  # type: ignore[misc]
-    API_KEY = 3
-    API_VERSION = 10
-    RESPONSE_TYPE = _Response10
-    FLEXIBLE_VERSION = True
-    SCHEMA = Schema(
-        ("topics", _NAMED_OR_BY_ID),
-        ("allow_auto_topic_creation", Boolean),
-        ("include_cluster_authorized_operations", Boolean),
-        ("include_topic_authorized_operations", Boolean),
-        ("tags", TaggedFields),
-    )
-
-
 class _Struct12(RequestStruct):  # type: ignore[misc]
     API_KEY = 3
     API_VERSION = 12
     RESPONSE_TYPE = _Response12
     FLEXIBLE_VERSION = True
     SCHEMA = Schema(
-        ("topics", _NAMED_OR_BY_ID),
+        (
+            "topics",
+            CompactArray(
+                ("topic_id", Uuid), ("name", CompactString("utf-8")), ("tags", TaggedFields)
+            ),
+        ),
         ("allow_auto_topic_creation", Boolean),
         ("include_topic_authorized_operations", Boolean),
         ("tags", TaggedFields),
     )
 
 
-class MetadataRequest(Request[_Struct9 | _Struct10 | _Struct12]):  # type: ignore[misc]
+class MetadataRequest(Request[_Struct9 | _Struct12]):  # type: ignore[misc]
     """Describe all topics (None) or some; never creates any."""
 
     API_KEY = 3
@@ -202,7 +184,7 @@ def parse(view: memoryview, version: int) -> ClusterMetadata:
 def _topic(reader: CompactReader, version: int) -> TopicMetadata:
     error = reader.i16()
     name = reader.string() or ""
-    topic_id = reader.uuid() if version >= 10 else NO_TOPIC_ID
+    topic_id = reader.uuid() if version >= 12 else NO_TOPIC_ID
     internal = bool(reader.i8())
     partitions = {}
     for _ in range(reader.length()):

@@ -117,7 +117,7 @@ class Pump:
         at, end = data.start, data.end
         reached = -1  # where the batches so far end
         while at < end:
-            if self.already_there is None:
+            if self.already_there is None and b.size_at(view, at, end) <= TINY_BYTES:
                 merged = Merged()
                 at_next, position = merged.absorb(
                     view, at, end, self.position, excluded, self.merge_limit

@@ -11,16 +11,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from engine.errors import KafkaError
 from engine.kafka import batch as b
-from engine.kafka import codes, produce
 from engine.kafka import records as r
 from engine.kafka.cluster import Cluster
-from engine.kafka.codes import Code
-from engine.kafka.connection import DataConnection
-from engine.kafka.metadata import NO_LEADER
-from engine.kafka.topics import NewTopic, create_topics
-from engine.replication.backoff import Backoff
+from engine.replication import internal_topic
 
 MAX_MESSAGE_BYTES = 128 * 1024 * 1024
 TOPIC_CONFIGS = {
@@ -28,9 +22,7 @@ TOPIC_CONFIGS = {
     "retention.ms": "-1",
     "max.message.bytes": str(MAX_MESSAGE_BYTES),
 }
-REPLICATION_FACTOR = 3
-ANSWER_TIMEOUT_S = 30.0
-LEADER_WAIT_S = 20.0
+NEXT_STEP = "Make it possible to write there, or set on_poison: stop"
 _NO_PRODUCER = (b.NO_PRODUCER_ID, -1, -1)
 
 
@@ -62,10 +54,11 @@ class Quarantine:
 
     async def put(self, found: Quarantined) -> int:
         """Write it down; return at which offset. Raises ConnectError, KafkaError."""
-        node = await self._leader()
+        node = await internal_topic.ensure(self._cluster, self.topic, TOPIC_CONFIGS)
         connection = await self._cluster.data_connection(node)
         try:
-            return await self._append(connection, self._encode(found))
+            batch = self._encode(found)
+            return await internal_topic.append(connection, self.topic, batch, NEXT_STEP)
         finally:
             connection.abort("done")
 
@@ -88,38 +81,3 @@ class Quarantine:
             rows.append(("ccr.source.timestamp", str(found.record.timestamp).encode()))
             body = r.body(key, value, [*own, *rows])
         return r.encode([r.RawRecord(0, now, 0, body)], 0, _NO_PRODUCER)
-
-    async def _leader(self) -> int:
-        deadline = time.monotonic() + LEADER_WAIT_S
-        backoff = Backoff(0.05, 1.0)
-        while True:
-            metadata = await self._cluster.metadata([self.topic])
-            leader = metadata.leader(self.topic, 0)
-            if leader != NO_LEADER:
-                return leader
-            known = metadata.topics.get(self.topic)
-            if known is None or known.error == Code.UNKNOWN_TOPIC_OR_PARTITION:
-                factor = min(REPLICATION_FACTOR, max(1, len(metadata.brokers)))
-                refused = await create_topics(
-                    self._cluster, [NewTopic(self.topic, 1, factor, TOPIC_CONFIGS)]
-                )
-                if self.topic in refused:
-                    raise refused[self.topic]
-            if time.monotonic() > deadline:
-                raise KafkaError("writing to", self.topic, "it has no leader", retriable=True)
-            await backoff.sleep()
-
-    async def _append(self, connection: DataConnection, batch: bytearray) -> int:
-        version = next((v for v in produce.VERSIONS if connection.supports(produce.API_KEY, v)), 7)
-        body = produce.request_body([(self.topic, 0, batch)], timeout_ms=20_000)
-        frame = await connection.send(produce.API_KEY, version, body, ANSWER_TIMEOUT_S)
-        answer = produce.parse_response(frame, version)[0]
-        if answer.error != Code.NONE:
-            raise KafkaError(
-                "writing to",
-                self.topic,
-                f"{codes.name(answer.error)} {answer.message}".strip(),
-                "Make it possible to write there, or set on_poison: stop",
-                retriable=answer.error in codes.RETRIABLE,
-            )
-        return answer.base_offset

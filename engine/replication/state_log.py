@@ -14,13 +14,12 @@ from collections.abc import Iterable, Sequence
 from engine.errors import CcrError, KafkaError
 from engine.identity import EngineIdentity
 from engine.kafka import batch as b
-from engine.kafka import codes, produce
 from engine.kafka import records as r
 from engine.kafka.cluster import EARLIEST, Cluster
 from engine.kafka.codes import Code
 from engine.kafka.connection import ConnectionLostError, DataConnection
 from engine.kafka.metadata import NO_LEADER, ClusterMetadata
-from engine.kafka.topics import NewTopic, create_topics
+from engine.replication import internal_topic
 from engine.replication.backoff import Backoff
 from engine.replication.state_records import (
     Entry,
@@ -41,10 +40,8 @@ TOPIC_CONFIGS = {
     "segment.bytes": str(16 * 1024 * 1024),
     "min.cleanable.dirty.ratio": "0.1",
 }
-REPLICATION_FACTOR = 3
 APPEND_BYTES = 512 * 1024
 TRIES = 8
-CREATE_WAIT_S = 20.0
 
 
 class SupersededError(CcrError):
@@ -101,34 +98,7 @@ class StateLog:
 
     async def create(self) -> None:
         """Create the topic when it is not there, and wait until it has a leader."""
-        metadata = await self._cluster.metadata([self.topic])
-        topic = metadata.topics.get(self.topic)
-        if topic is not None and topic.error in codes.AUTHORIZATION:
-            raise KafkaError(
-                "opening the flow's state topic",
-                f"{self.topic} on cluster {self._cluster.name}",
-                codes.name(topic.error),
-                "Grant READ and WRITE on it, and CREATE (docs/permissions.md)",
-            )
-        if topic is None or topic.error == Code.UNKNOWN_TOPIC_OR_PARTITION:
-            factor = min(REPLICATION_FACTOR, max(1, len(metadata.brokers)))
-            refused = await create_topics(
-                self._cluster, [NewTopic(self.topic, 1, factor, TOPIC_CONFIGS)]
-            )
-            if self.topic in refused:
-                raise refused[self.topic]
-        backoff = Backoff(0.05, 1.0)
-        deadline = time.monotonic() + CREATE_WAIT_S
-        while (await self._cluster.metadata([self.topic])).leader(self.topic, 0) == NO_LEADER:
-            if time.monotonic() > deadline:
-                raise KafkaError(
-                    "waiting for topic",
-                    self.topic,
-                    "it has no leader",
-                    "Check the target's brokers",
-                    retriable=True,
-                )
-            await backoff.sleep()
+        await internal_topic.ensure(self._cluster, self.topic, TOPIC_CONFIGS)
 
     async def _connected(self) -> DataConnection:
         if self._connection is not None and self._connection.retires:
@@ -322,23 +292,11 @@ class StateLog:
         if identity is not None:
             producer = (identity.producer_id, identity.producer_epoch, self._sequence)
         batch = r.encode(rows, 0, producer)
-        version = next((v for v in produce.VERSIONS if connection.supports(produce.API_KEY, v)), 7)
-        body = produce.request_body([(self.topic, 0, batch)], timeout_ms=10_000)
-        frame = await connection.send(produce.API_KEY, version, body, 15.0)
-        connection.throttled(produce.throttle_ms(frame))
-        answer = produce.parse_response(frame, version)[0]
-        if answer.error == Code.NONE:
-            if identity is not None:
-                await self._verify(connection, answer.base_offset, batch)
-                self._sequence = b.add_sequence(self._sequence, len(rows))
-                self._offset = max(self._offset, answer.base_offset + len(rows))
-            return
-        raise KafkaError(
-            "writing to",
-            self.topic,
-            f"{codes.name(answer.error)} {answer.message}".strip(),
-            retriable=answer.error in codes.RETRIABLE or answer.error in codes.SEQUENCE,
-        )
+        offset = await internal_topic.append(connection, self.topic, batch)
+        if identity is not None:
+            await self._verify(connection, offset, batch)
+            self._sequence = b.add_sequence(self._sequence, len(rows))
+            self._offset = max(self._offset, offset + len(rows))
 
     async def _verify(self, connection: DataConnection, offset: int, batch: bytearray) -> None:
         """Read back what was appended; raises KafkaError when another's batch stands there.

@@ -90,7 +90,7 @@ topics = st.lists(
 )
 
 
-@pytest.mark.parametrize("version", [9, 10, 12])
+@pytest.mark.parametrize("version", [9, 12])
 @settings(max_examples=60, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(brokers=brokers, topics=topics, cluster_id=st.one_of(st.none(), names), controller=nodes)
 def test_what_aiokafkas_types_write_is_read(
@@ -132,7 +132,7 @@ def test_a_cut_off_answer_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("topics", "asked"), [(None, None), ([], []), (["a"], ["a"])])
-@pytest.mark.parametrize("version", [9, 10, 12])
+@pytest.mark.parametrize("version", [9, 12])
 def test_what_is_asked(version: int, topics: list[str] | None, asked: list[str] | None) -> None:
     struct_ = MetadataRequest(topics).prepare({3: (0, version)})
     assert version == struct_.API_VERSION
