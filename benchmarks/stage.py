@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from benchmarks import payloads
 from benchmarks.link import HOST, free_port, link
-from engine.config.model import ClusterConfig
+from engine.config.cluster_section import ClusterConfig
 from engine.kafka.cluster import LATEST, Cluster
 from engine.sandbox import ClusterSpec, JavaKit, Listener, Sandbox, Security
 

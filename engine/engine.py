@@ -19,7 +19,8 @@ from engine.api.snapshots import (
     SecretSnapshot,
     Severity,
 )
-from engine.config.model import ClusterConfig, Config
+from engine.config.cluster_section import ClusterConfig
+from engine.config.model import Config
 from engine.config.problems import dotted
 from engine.config.secrets import SecretRef
 from engine.config.sections import secrets_of

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from engine.config.model import ClusterConfig
+from engine.config.cluster_section import ClusterConfig
 from engine.kafka.cluster import Cluster
 from engine.sandbox import ClusterSpec, Listener, Sandbox, Security
 from engine.sandbox.certificates import write_private

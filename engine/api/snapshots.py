@@ -151,6 +151,38 @@ class VerificationSnapshot:
     compared_at: float  # 0.0: nothing yet
 
 
+class SyncState(StrEnum):
+    """How a syncer gets on; each but IN_STEP has its reasons."""
+
+    STARTING = "starting"
+    IN_STEP = "in step"
+    OUT_OF_STEP = "out of step"  # something is left, each with its reason
+    FAILING = "failing"  # it cannot look or act at the moment; tried again
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfStep:
+    """One thing that is not as on the source, why, and what to do."""
+
+    object: str  # e.g. topic orders, retention.ms
+    text: str
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSnapshot:
+    """One of a flow's syncers: topic configs, ACLs, consumer groups, …"""
+
+    name: str
+    state: SyncState
+    reason: Reason | None  # why it is failing
+    changes: int  # made on the target since this engine owns the flow
+    left: tuple[OutOfStep, ...]  # the first of them
+    left_total: int
+    looked_at: float  # when it last looked at everything; 0.0: not yet
+    seconds: float  # how long that took
+
+
 @dataclass(frozen=True, slots=True)
 class FlowSnapshot:
     """One direction, source to target."""
@@ -177,6 +209,7 @@ class FlowSnapshot:
     observed_at: float
     topic_limits: tuple[TopicLimit, ...] = ()  # the first that matches a topic counts
     verification: VerificationSnapshot | None = None  # None: not verified by this engine
+    syncs: tuple[SyncSnapshot, ...] = ()  # while this engine owns the flow
 
 
 @dataclass(frozen=True, slots=True)

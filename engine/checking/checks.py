@@ -20,7 +20,8 @@ from engine.checking.report import (
     Permission,
     Problem,
 )
-from engine.config.model import Config, FlowConfig, OnPoison
+from engine.config.flow_section import FlowConfig, OnPoison
+from engine.config.model import Config
 from engine.errors import CcrError, ConfigError, KafkaError
 from engine.kafka.cluster import Cluster
 from engine.kafka.metadata import TopicMetadata

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.config.model import Config, SecurityProtocol, login_mismatch, trust_mismatch
+from engine.config.cluster_section import SecurityProtocol, login_mismatch, trust_mismatch
+from engine.config.model import Config
 from engine.config.nearest import did_you_mean, listed
 from engine.config.problems import KeyPath
 from engine.config.sections import secrets_of

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pydantic_core import ErrorDetails
 
-from engine.config.model import TIME_FORM
+from engine.config.flow_section import TIME_FORM
 from engine.config.nearest import did_you_mean, listed, nearest, same
 from engine.config.problems import KeyPath
 from engine.config.sections import section_at, subsections

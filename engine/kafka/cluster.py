@@ -15,7 +15,7 @@ from aiokafka import errors as kafka_errors
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
-from engine.config.model import ClusterConfig
+from engine.config.cluster_section import ClusterConfig
 from engine.errors import ConfigError, ConnectError, KafkaError
 from engine.kafka import codes
 from engine.kafka.codes import Code

@@ -17,7 +17,7 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.admin import SaslAuthenticateRequest
 from pydantic import SecretStr
 
-from engine.config.model import ClusterConfig, SaslMechanism, SecurityProtocol
+from engine.config.cluster_section import ClusterConfig, SaslMechanism, SecurityProtocol
 from engine.errors import ConnectError
 from engine.kafka import tls
 from engine.kafka.oauth import TokenProvider

@@ -12,7 +12,7 @@ import httpx
 from aiokafka.abc import AbstractTokenProvider
 from pydantic import SecretStr
 
-from engine.config.model import SaslConfig
+from engine.config.cluster_section import SaslConfig
 from engine.errors import ConfigError, ConnectError
 
 TIMEOUT_S = 8.0  # less than a connection may take in all: it is waited for in its set-up

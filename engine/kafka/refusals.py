@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from aiokafka import errors as kafka_errors
 
-from engine.config.model import SecurityProtocol
+from engine.config.cluster_section import SecurityProtocol
 from engine.kafka.tls import CertificateFacts
 
 CONNECT_TIMEOUT_S = 10.0

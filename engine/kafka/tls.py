@@ -13,7 +13,7 @@ from typing import TypeVar
 from cryptography import x509
 from pydantic import SecretStr
 
-from engine.config.model import TlsConfig
+from engine.config.cluster_section import TlsConfig
 from engine.config.secrets import SecretRef
 from engine.errors import ConnectError
 from engine.kafka import keystores

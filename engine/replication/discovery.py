@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Literal
 
 from engine.api.snapshots import PartitionState, Severity
-from engine.config.model import FlowConfig, OnRecreate
+from engine.config.flow_section import FlowConfig, OnRecreate
 from engine.errors import KafkaError
 from engine.kafka import fetch
 from engine.kafka.cluster import LATEST, Cluster

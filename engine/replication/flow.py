@@ -17,7 +17,7 @@ from engine.api.snapshots import (
     Severity,
     TopicLimit,
 )
-from engine.config.model import FlowConfig
+from engine.config.flow_section import FlowConfig
 from engine.errors import CcrError, ConnectError, RefusedError
 from engine.identity import EngineIdentity, surely_dead
 from engine.kafka.cluster import Cluster
@@ -383,6 +383,7 @@ class Flow:
             history=tuple(board.history),
             observed_at=observed,
             verification=self._mirroring.verification if self._mirroring else None,
+            syncs=self._mirroring.syncs if self._mirroring else (),
             topic_limits=tuple(
                 TopicLimit(topics, rate) for topics, rate in self.limiter.topic_rates.items()
             ),

@@ -7,7 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable
 
-from engine.config.model import LimitsConfig
+from engine.config.flow_section import LimitsConfig
 from engine.errors import CcrError
 from engine.kafka.cluster import Cluster
 from engine.kafka.metadata import NO_LEADER, ClusterMetadata

@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Iterable
 
-from engine.api.snapshots import PartitionState, Severity, VerificationSnapshot
-from engine.config.model import FlowConfig
+from engine.api.snapshots import PartitionState, Severity, SyncSnapshot, VerificationSnapshot
+from engine.config.flow_section import FlowConfig
 from engine.errors import CcrError, ConnectError
 from engine.kafka.cluster import Cluster
 from engine.kafka.connection import ConnectionLostError
@@ -22,6 +22,8 @@ from engine.replication.recovery import Recovery
 from engine.replication.repair import Repair
 from engine.replication.state_log import StateLog, SupersededError
 from engine.replication.state_records import CheckpointWriter
+from engine.replication.sync.everything import syncers
+from engine.replication.sync.syncer import SyncContext, SyncLoop
 from engine.replication.troubles import Trouble
 from engine.replication.verify.continuous import ContinuousVerifier
 
@@ -81,6 +83,10 @@ class Mirroring:
             look_again=self._refresh_now.set,
         )
         self._recovery.suspended = self.paused
+        context = SyncContext(
+            name, config, *clusters, board, state.record, self._state.append, events
+        )
+        self._syncs = [SyncLoop(syncer, context) for syncer in syncers(context)]
         self._verifier = ContinuousVerifier(
             name,
             config,
@@ -100,6 +106,8 @@ class Mirroring:
             tasks.create_task(self._recovery.run())
             tasks.create_task(self._refresh_loop())
             tasks.create_task(self._verifier.run())
+            for sync in self._syncs:
+                tasks.create_task(sync.run())
 
     async def drain(self) -> None:
         """Stop fetching and wait until everything in flight is acknowledged."""
@@ -127,6 +135,11 @@ class Mirroring:
     def verification(self) -> VerificationSnapshot | None:
         """What comparing the mirrors has found so far."""
         return self._verifier.snapshot()
+
+    @property
+    def syncs(self) -> tuple[SyncSnapshot, ...]:
+        """How keeping the rest in step gets on."""
+        return tuple(sync.snapshot for sync in self._syncs)
 
     @property
     def throttled(self) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from engine.api.snapshots import PartitionState
-from engine.config.model import FlowConfig
+from engine.config.flow_section import FlowConfig
 from engine.kafka import fetch
 from engine.kafka.cluster import LATEST, Cluster
 from engine.kafka.fetch import TopicPartition

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.api.snapshots import PartitionState
-from engine.config.model import FlowConfig, StartAt, StartOffset, StartTimestamp
+from engine.config.flow_section import FlowConfig, StartAt, StartOffset, StartTimestamp
 from engine.kafka import fetch
 from engine.kafka.cluster import EARLIEST, LATEST, Cluster
 from engine.kafka.fetch import TopicPartition

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import assert_never
 
 from engine.api.snapshots import Severity, SkippedRange
-from engine.config.model import FlowConfig, OnGap, OnPoison, OnRecreate
+from engine.config.flow_section import FlowConfig, OnGap, OnPoison, OnRecreate
 from engine.errors import KafkaError
 from engine.kafka.cluster import EARLIEST, LATEST, Cluster
 from engine.kafka.metadata import ClusterMetadata

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from engine.config.model import FlowConfig, Rename
+from engine.config.flow_section import FlowConfig, Rename
 from engine.kafka.metadata import TopicMetadata
 
 # As MirrorMaker 2's DefaultTopicFilter has it, and Kafka's own topics.

@@ -10,6 +10,7 @@ Topic `ccr.<flow>.internal` on the target, one partition, compacted (docs/state.
                                     "c": sealed chunks, "r": newest runs, "x": why it stopped,
                                     "h": topic ids, leader epoch, what was left out}
     runs/<topic>/<partition>/<n>   {"r": [[source, target, records], …]}  sealed, oldest first
+    sync/<syncer>/<object>         what a syncer remembers (engine.replication.sync)
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class FlowRecord:
     paused: bool = False
     checkpoints: dict[TopicPartition, Checkpoint] = field(default_factory=dict)
     sealed_runs: dict[tuple[str, int, int], list[Run]] = field(default_factory=dict)
+    synced: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # syncer, object
 
     def fold(self, key: str, value: dict[str, Any] | None, timestamp_ms: int) -> None:
         """Take in one record; unknown keys are a newer version's and are left alone."""
@@ -102,6 +104,12 @@ class FlowRecord:
                 value["released"],
                 timestamp_ms / 1000,
             )
+        elif kind == "sync":
+            syncer, _, name = rest.partition("/")
+            remembered = self.synced.setdefault(syncer, {})
+            remembered.pop(name, None)
+            if value is not None:
+                remembered[name] = value
         elif kind == "paused":
             self.paused = bool(value and value["paused"])
 

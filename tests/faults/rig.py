@@ -21,7 +21,7 @@ from pathlib import Path
 import yaml
 
 from engine.api.snapshots import FlowSnapshot, FlowState, PartitionSnapshot
-from engine.config.model import ClusterConfig
+from engine.config.cluster_section import ClusterConfig
 from engine.demo import bulk
 from engine.demo.bulk import BULK_SHAPES, BulkShape
 from engine.demo.compare import compare

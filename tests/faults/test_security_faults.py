@@ -13,7 +13,7 @@ import pytest
 from aiokafka.protocol.admin import AlterConfigsRequest
 
 from engine.api.snapshots import FlowState, PartitionState, Severity
-from engine.config.model import ClusterConfig
+from engine.config.cluster_section import ClusterConfig
 from engine.kafka.cluster import Cluster
 from engine.replication.fetcher import Fetcher
 from engine.replication.sender import Sender

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.api.snapshots import FlowState, Severity
-from engine.config.model import ClusterConfig
+from engine.config.cluster_section import ClusterConfig
 from engine.errors import ConnectError
 from engine.kafka.cluster import Cluster
 from engine.replication.fetcher import Fetcher

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.config.model import ClusterConfig
+from engine.config.cluster_section import ClusterConfig
 from engine.errors import KafkaError
 from engine.identity import EngineIdentity, this_engine
 from engine.kafka.cluster import Cluster

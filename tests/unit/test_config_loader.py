@@ -8,18 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.config.cluster_section import ClusterConfig, SaslConfig, SaslMechanism, SecurityProtocol
+from engine.config.flow_section import FlowConfig, StartAt, StartOffset, StartTimestamp
 from engine.config.loader import load, read
-from engine.config.model import (
-    ClusterConfig,
-    Config,
-    FlowConfig,
-    SaslConfig,
-    SaslMechanism,
-    SecurityProtocol,
-    StartAt,
-    StartOffset,
-    StartTimestamp,
-)
+from engine.config.model import Config
 from engine.config.problems import InvalidConfigError
 from engine.config.secrets import SecretRef
 

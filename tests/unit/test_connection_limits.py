@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiokafka.protocol.admin import SaslAuthenticateResponse_v1, SaslHandShakeResponse_v1
 
-from engine.config.model import ClusterConfig
+from engine.config.cluster_section import ClusterConfig
 from engine.kafka import fetch, fetch_by_id, produce
 from engine.kafka.cluster import Cluster
 from engine.kafka.connection import ConnectionLostError, DataConnection

@@ -12,7 +12,8 @@ from aiokafka.protocol.fetch import FetchRequest_v11, FetchResponse_v11
 from aiokafka.protocol.produce import ProduceRequest_v8, ProduceResponse_v8
 
 from engine.api.snapshots import PartitionState
-from engine.config.model import ClusterConfig, LimitsConfig
+from engine.config.cluster_section import ClusterConfig
+from engine.config.flow_section import LimitsConfig
 from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
 from engine.kafka.fetch import PartitionData

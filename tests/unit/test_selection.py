@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.config.model import FlowConfig
+from engine.config.flow_section import FlowConfig
 from engine.kafka.metadata import TopicMetadata
 from engine.replication.selection import TopicSelector
 

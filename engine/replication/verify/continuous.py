@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from engine.api.snapshots import PartitionState, Severity, VerificationSnapshot
-from engine.config.model import FlowConfig
+from engine.config.flow_section import FlowConfig
 from engine.errors import CcrError
 from engine.kafka.batch import CorruptBatchError
 from engine.kafka.cluster import EARLIEST, Cluster
