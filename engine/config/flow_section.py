@@ -212,7 +212,7 @@ class FlowConfig(Model):
     limits: LimitsConfig = LimitsConfig()
     """Rate and memory."""
     sync: SyncConfig = SyncConfig()
-    """What is kept in step besides the records."""
+    """Besides the records: topic configs, ACLs, groups."""
     configs: ConfigsConfig = ConfigsConfig()
     """Which topic configs, and pinned values."""
     acls: AclsConfig = AclsConfig()
