@@ -171,6 +171,7 @@ class FetchSession:
         self._wanted: dict[TopicPartition, Position] = {}
         self._known: set[TopicPartition] = set()  # what the broker's session holds
         self._changed: set[TopicPartition] = set()
+        self._dropped: set[TopicPartition] = set()  # known to the broker's session, unwanted
 
     def __len__(self) -> int:
         """Count of wanted partitions."""
@@ -181,17 +182,21 @@ class FetchSession:
         if self._wanted.get(partition) != position:
             self._wanted[partition] = position
             self._changed.add(partition)
+            self._dropped.discard(partition)
 
     def drop(self, partition: TopicPartition) -> None:
         """Fetch this partition no more."""
         self._wanted.pop(partition, None)
         self._changed.discard(partition)
+        if partition in self._known:
+            self._dropped.add(partition)
 
     def reset(self) -> None:
         """Begin a new session with the next request (new connection, or the broker forgot ours)."""
         self._id = NO_SESSION
         self._epoch = 0
         self._known.clear()
+        self._dropped.clear()
 
     def next_request(
         self,
@@ -202,8 +207,9 @@ class FetchSession:
             forget: list[TopicPartition] = []
         else:
             tell = {partition: self._wanted[partition] for partition in self._changed}
-            forget = [partition for partition in self._known if partition not in self._wanted]
+            forget = list(self._dropped)
         self._changed.clear()
+        self._dropped.clear()
         self._known.difference_update(forget)
         self._known.update(tell)
         return tell, forget, (self._id, self._epoch)

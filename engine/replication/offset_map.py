@@ -61,6 +61,15 @@ class OffsetMap:
         for index in range(first, len(self._sources)):
             yield self._sources[index], self._targets[index], self._lengths[index]
 
+    def reaching(self, source: int, end: int) -> Iterator[Run]:
+        """Yield the runs that have source offsets from `source` up to `end`."""
+        first = max(bisect_right(self._sources, source) - 1, 0)
+        for run in self.runs(first):
+            if run[0] >= end:
+                return
+            if run[0] + run[2] > source:
+                yield run
+
     def to_target(self, source: int) -> int | None:
         """Return where the record at `source`, or the next one that was mirrored, stands.
 

@@ -139,3 +139,10 @@ def test_a_run_for_each_of_many_markers() -> None:
     assert len(offset_map) == 100_000
     assert offset_map.to_target(3 * 77_777 + 1) == 2 * 77_777 + 1
     assert offset_map.to_target(3 * 77_777 + 2) == 2 * 77_778
+
+
+@given(pieces, st.integers(0, 130), st.integers(0, 130))
+def test_the_runs_that_reach_into_a_range(described: Pieces, first: int, end: int) -> None:
+    offset_map = OffsetMap(laid_out(described))
+    wanted = [run for run in offset_map.runs() if run[0] < end and run[0] + run[2] > first]
+    assert list(offset_map.reaching(first, end)) == wanted

@@ -157,7 +157,7 @@ class ContinuousVerifier:
     ) -> tuple[Tally, bool]:
         """Compare a range; return the tally, and whether the map stayed as it was meanwhile."""
         mirrored = self._mirrored(partition)
-        before = list(mirrored.clipped(*range_))
+        before = list(partition.offset_map.reaching(*range_))
         rules = replace(
             mirrored.rules(bounds),
             source_compacts=seen.compacts[0],
@@ -168,7 +168,7 @@ class ContinuousVerifier:
             mirrored, self._readers, range_, bounds.target_end, rules, tally,
             max_bytes=RANGE_BYTES,
         )  # fmt: skip
-        after = list(self._mirrored(partition).clipped(*range_))
+        after = list(partition.offset_map.reaching(*range_))
         # The newest run may have grown; all before stays, unless the partition was set back.
         return tally, len(after) == len(before) and after[:-1] == before[:-1]
 

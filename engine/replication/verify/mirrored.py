@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from engine.kafka.fetch import TopicPartition
-from engine.replication.offset_map import OffsetMap, Run
+from engine.replication.offset_map import OffsetMap
 from engine.replication.partition import Progress
 from engine.replication.troubles import History
 from engine.replication.verify.comparer import Comparer, Rules
@@ -74,14 +74,6 @@ class Mirrored:
         kept = self.acked.source if kept is None else kept
         return min(max(first[0], bounds.source_start, kept), self.acked.source)
 
-    def clipped(self, first: int, end: int) -> Iterator[Run]:
-        """Yield the runs that reach into a range of source offsets."""
-        for run in self.offset_map.runs():
-            if run[0] >= end:
-                return
-            if run[0] + run[2] > first:
-                yield run
-
     def count_gone(self, bounds: Bounds, tally: Tally) -> None:
         """Count what retention took away before the first common record."""
         for source, target, count in self.offset_map.runs():
@@ -138,7 +130,7 @@ async def compare_range(
     target = Side(
         readers[1].batches(mirrored.target_key, begin, until, committed=False), begin, until
     )
-    runs = list(mirrored.clipped(first, end))  # a copy: the map may change meanwhile
+    runs = list(offset_map.reaching(first, end))  # a copy: the map may change meanwhile
     rules = replace(rules, prove_compaction=last)
     await Comparer(runs, rules, tally).run(source, target, max_bytes=max_bytes)
     return end if max_bytes is None or source.bytes_read < max_bytes else source.reached
