@@ -27,7 +27,7 @@ from engine.kafka.cluster import Cluster
 from engine.kafka.metadata import TopicMetadata
 from engine.kafka.topics import NewTopic, create_topics
 from engine.replication.quarantine import quarantine_topic
-from engine.replication.selection import TopicSelector
+from engine.replication.topics.selection import TopicSelector
 from engine.replication.state_records import state_topic
 
 # What a release was the first to speak: (API key, version).
@@ -135,7 +135,7 @@ async def _check_source(
     source: Cluster, flow: FlowConfig, selector: TopicSelector
 ) -> tuple[dict[str, TopicMetadata], list[Permission]]:
     metadata = await source.metadata(operations=True)
-    selected = selector.select(metadata.topics.values())
+    selected = await selector.select(metadata.topics.values())
     needs = TopicNeeds(source.name, metadata)
     needs.need("READ", selected, "mirror its records")
     needs.need("DESCRIBE_CONFIGS", selected, "create the mirror with the topic's configs")

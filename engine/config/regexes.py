@@ -1,7 +1,8 @@
 """Checks topic regexes, and says in a sentence what is wrong and where.
 
 They are Python's (`re`, whole names). People bring theirs from MirrorMaker 2, which has Java's:
-what only Java knows is named as such, and what both take but read differently is refused.
+what only Java knows is named as such, and what both take but read differently is refused. So is
+what engine.config.matching, which matches them, would read differently from `re`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import warnings
 from typing import Annotated
 
+import regex
 from pydantic import AfterValidator
 
 _AND_NOT_READ_ALIKE = re.compile(r"Possible (?:nested set|set \w+) at position (\d+)")
@@ -25,6 +27,7 @@ _JAVA_ONLY = tuple(
         (r"\(\?[a-zA-Z]*[dU]", "the flags d and U are Java's: leave them out"),
     )
 )
+_FUZZY = re.compile(r"(?<!\\)\{(?!\d*,?\d*\})")  # what `regex` would take for approximate matching
 _PLAINER = {
     "unterminated character set": "the character class that begins with [ is not closed",
     "missing ), unterminated subpattern": "the group that begins with ( is not closed",
@@ -41,6 +44,7 @@ def check_regex(pattern: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("error", FutureWarning)
             re.compile(pattern)
+        _check_as_matched(pattern)
     except re.error as error:
         raise ValueError(_described(pattern, error.msg, error.pos)) from None
     except FutureWarning as warning:
@@ -50,6 +54,17 @@ def check_regex(pattern: str) -> str:
     except (OverflowError, RecursionError):
         raise ValueError("the regex is too large") from None
     return pattern
+
+
+def _check_as_matched(pattern: str) -> None:
+    odd = _FUZZY.search(pattern)
+    if odd is not None:
+        cause = "this { counts no repetitions, e.g. {2,3}: escape it with \\"
+        raise ValueError(_described(pattern, cause, odd.start()))
+    try:
+        regex.compile(pattern, regex.VERSION0)
+    except regex.error as error:
+        raise ValueError(_described(pattern, error.msg, error.pos)) from None
 
 
 Regex = Annotated[str, AfterValidator(check_regex)]

@@ -23,7 +23,7 @@ from engine.replication.mirror_topics import MirrorTopics
 from engine.replication.partition import Listener, MirrorPartition
 from engine.replication.positions import StartPolicy, load_checkpoint
 from engine.replication.pump import MERGE_LIMIT_BYTES
-from engine.replication.selection import TopicSelector
+from engine.replication.topics.selection import TopicSelector
 from engine.replication.state_records import FlowRecord
 
 MERGE_HEADROOM_BYTES = 8 * 1024  # a merged batch may pass its limit by one tiny batch and a header
@@ -85,7 +85,7 @@ class Discovery:
         Raises ConnectError and KafkaError.
         """
         source = await self._source.metadata()
-        selected = self._selector.select(source.topics.values())
+        selected = await self._selector.select(source.topics.values())
         names = {topic: self._selector.target_name(topic) for topic in selected}
         target = await self._target.metadata(names.values())
         self._note_deleted_mirrors(names, target)

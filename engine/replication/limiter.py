@@ -7,11 +7,13 @@ it swings meanwhile is bounded by the size of one fetch (`fetch_bytes`, `partiti
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+from engine.config.matching import Pattern, TooSlowError
 
 BURST_S = 0.1  # so much of a rate that was not used may be used later
+MATCH_S = 0.02  # a rule that takes longer on a topic's name is passed over from then on
 FETCH_S = 0.1  # one round of fetches, at all source brokers together, asks for so much of a rate
 LEAST_FETCH_BYTES = 4 * 1024
 
@@ -49,6 +51,9 @@ class Limiter:
         self, bytes_per_second: int | None, topics: Mapping[str, int] | None = None
     ) -> None:
         self._topic_rates: dict[str, int | None] = dict(topics or {})
+        self._patterns = {rule: Pattern(rule) for rule in self._topic_rates}
+        self.on_trouble: Callable[[TooSlowError], None] = lambda error: None
+        """Called once for each rule that is passed over."""
         self._of_topic: dict[str, Bucket | None] = {}
         self._flow: Bucket | None = None
         self.bytes_per_second = bytes_per_second
@@ -74,8 +79,11 @@ class Limiter:
         return self._flow is not None or bool(self._topic_rates)
 
     def limit_topics(self, pattern: str, bytes_per_second: int | None) -> bool:
-        """Put a rule before all others; return whether that changed anything. Raises re.error."""
-        re.compile(pattern)
+        """Put a rule before all others; return whether that changed anything.
+
+        Raises regex.error.
+        """
+        compiled = Pattern(pattern)
         first = next(iter(self._topic_rates.items()), None)
         if first == (pattern, bytes_per_second):
             return False
@@ -86,6 +94,7 @@ class Limiter:
         else:
             changed = True
             self._topic_rates = {pattern: bytes_per_second, **others}
+            self._patterns[pattern] = compiled
         self._of_topic.clear()
         return changed
 
@@ -125,6 +134,15 @@ class Limiter:
             return None
         if topic not in self._of_topic:
             rates = self._topic_rates.items()
-            rate = next((rate for rule, rate in rates if re.fullmatch(rule, topic)), None)
+            rate = next((rate for rule, rate in rates if self._applies(rule, topic)), None)
             self._of_topic[topic] = None if rate is None else Bucket(rate, time.monotonic())
         return self._of_topic[topic]
+
+    def _applies(self, rule: str, topic: str) -> bool:
+        pattern = self._patterns.get(rule)
+        try:
+            return pattern is not None and pattern.matches(topic, MATCH_S)
+        except TooSlowError as error:
+            del self._patterns[rule]
+            self.on_trouble(error)
+            return False

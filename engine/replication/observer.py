@@ -12,7 +12,7 @@ from engine.kafka.fetch import TopicPartition
 from engine.replication.board import Board
 from engine.replication.partition import MirrorPartition
 from engine.replication.positions import load_checkpoint
-from engine.replication.selection import TopicSelector
+from engine.replication.topics.selection import TopicSelector
 from engine.replication.state_log import StateLog
 from engine.replication.state_records import Checkpoint
 from engine.replication.troubles import Trouble
@@ -39,7 +39,8 @@ class Observer:
         """
         metadata = await self._source.metadata()
         keys = []
-        for topic in self._selector.select(metadata.topics.values()).values():
+        selected = await self._selector.select(metadata.topics.values())
+        for topic in selected.values():
             keys += [(topic.name, number) for number in topic.partitions]
         ends = await self._source.list_offsets(
             dict.fromkeys(keys, LATEST), metadata, isolation=self._isolation

@@ -6,7 +6,7 @@ import pytest
 
 from engine.config.flow_section import FlowConfig
 from engine.kafka.metadata import TopicMetadata
-from engine.replication.selection import TopicSelector
+from engine.replication.topics.selection import TopicSelector
 
 
 def selector(include: list[str] | None = None, exclude: list[str] | None = None) -> TopicSelector:

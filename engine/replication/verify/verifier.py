@@ -20,7 +20,7 @@ from engine.kafka.cluster import EARLIEST, LATEST, Cluster
 from engine.kafka.codes import Code
 from engine.kafka.fetch import TopicPartition
 from engine.kafka.metadata import NO_TOPIC_ID, ClusterMetadata
-from engine.replication.selection import TopicSelector
+from engine.replication.topics.selection import TopicSelector
 from engine.replication.state_log import StateLog
 from engine.replication.verify.findings import Tally
 from engine.replication.verify.mirrored import Bounds, Mirrored, compare_range
@@ -115,7 +115,7 @@ class Verifier:
     async def _prepare(self) -> list[TopicPartition]:
         """Look both clusters up; return the partitions to compare."""
         source = await self._clusters[0].metadata()
-        selected = self._selector.select(source.topics.values())
+        selected = await self._selector.select(source.topics.values())
         keys = {(name, number) for name in selected for number in selected[name].partitions}
         keys |= self._state.record.checkpoints.keys()
         wanted = self._options.topics

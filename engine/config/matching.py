@@ -1,0 +1,67 @@
+"""Regexes that cannot run away: a match that takes too long is given up.
+
+Python's `re` cannot be stopped, and holds the interpreter's lock for as long as a match takes: one
+`(a|a)+$` would freeze the engine. The package `regex` reads the same syntax and takes a time limit.
+"""
+
+from __future__ import annotations
+
+import regex
+
+from engine.errors import CcrError
+
+GLANCE_S = 0.002
+"""Processor time within which nearly every match ends; only so long does one hold the lock."""
+MATCH_S = 0.25
+"""Processor time after which a match is given up."""
+
+
+class TooSlowError(CcrError):
+    """A regex takes longer on a name than it may."""
+
+    def __init__(self, pattern: str, name: str, cause: str = "") -> None:
+        super().__init__(
+            "matching the regex",
+            pattern,
+            cause or f"it takes longer than {MATCH_S:g} s on {name!r}",
+            "Write it without repetitions of repetitions, such as (a+)+ or (a|a)*",
+        )
+        self.pattern = pattern
+        self.name = name
+
+
+class Pattern:
+    """A regex in Python's syntax that matches whole names."""
+
+    __slots__ = ("_compiled", "text")
+
+    def __init__(self, text: str) -> None:
+        """Raises regex.error for what engine.config.regexes.check_regex refuses."""
+        self.text = text
+        self._compiled = regex.compile(text, regex.VERSION0)
+
+    def matches(self, name: str, seconds: float = MATCH_S) -> bool:
+        """Whether the whole name matches; raises TooSlowError.
+
+        Other threads run on meanwhile. On an event loop only with few `seconds`.
+        """
+        found = self._match(name, seconds)
+        return found is not None
+
+    def replaced(self, name: str, template: str, seconds: float = MATCH_S) -> str | None:
+        r"""Return the template (`\\1`, `\\g<name>`) filled in; None when the name does not match.
+
+        Raises TooSlowError; IndexError or regex.error for a template that names no group.
+        """
+        found = self._match(name, seconds)
+        return None if found is None else found.expand(template)
+
+    def _match(self, name: str, seconds: float) -> regex.Match[str] | None:
+        try:
+            return self._compiled.fullmatch(name, timeout=GLANCE_S)
+        except TimeoutError:
+            pass
+        try:
+            return self._compiled.fullmatch(name, concurrent=True, timeout=seconds)
+        except TimeoutError:
+            raise TooSlowError(self.text, name) from None

@@ -1,0 +1,127 @@
+"""Which topics a flow takes, by which rule, and what their mirrors are called."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Iterable, Sequence
+
+from engine.api.preview_snapshots import Decision, Rule
+from engine.config.flow_section import FlowConfig, Rename, TopicSelection
+from engine.config.matching import Pattern, TooSlowError
+from engine.kafka.metadata import TopicMetadata
+
+TOTAL_S = 0.5
+"""Processor time that deciding about all topics that are new may take."""
+
+# As MirrorMaker 2's DefaultTopicFilter has it, and Kafka's own topics.
+_INTERNAL = re.compile(r".*[-.]internal|.*\.replica|__.*|_schemas|_confluent.*")
+_ESCAPED = re.compile(r"\\([^A-Za-z0-9])")
+_IS_INTERNAL = Decision(False, Rule.INTERNAL)
+_LOOPS = Decision(False, Rule.LOOP)
+_NO_MATCH = Decision(False, Rule.NO_MATCH)
+
+
+class TopicSelector:
+    """A flow's include and exclude regexes: full match, exclude wins.
+
+    What was decided about a topic is kept: looking again costs only what is new.
+    """
+
+    def __init__(self, flow: FlowConfig, topics: TopicSelection | None = None) -> None:
+        """`topics` are regexes to be tried instead of the flow's own."""
+        self.topics = topics or flow.topics
+        self._named = {_ESCAPED.sub(r"\1", pattern) for pattern in self.topics.include}
+        self._include = _rules(Rule.INCLUDE, self.topics.include)
+        self._exclude = _rules(Rule.EXCLUDE, self.topics.exclude)
+        self._prefix = f"{flow.source}." if flow.rename == Rename.PREFIX else ""
+        self._target = flow.target
+        self._decided: dict[tuple[str, bool], Decision] = {}
+        self._too_slow: dict[str, TooSlowError] = {}  # by topic
+        self._spent: dict[str, float] = {}  # seconds by regex, while deciding
+
+    @property
+    def literal_names(self) -> list[str]:
+        """The topics that `include` names to the letter."""
+        patterns = self.topics.include
+        return sorted(_ESCAPED.sub(r"\1", pattern) for pattern in patterns if _is_plain(pattern))
+
+    async def select(self, topics: Iterable[TopicMetadata]) -> dict[str, TopicMetadata]:
+        """Return the selected topics by name. Raises TooSlowError, naming regex and topic."""
+        listed = list(topics)
+        decisions = await self.decide(listed)
+        return {topic.name: topic for topic in listed if decisions[topic.name].taken}
+
+    async def decide(self, topics: Iterable[TopicMetadata]) -> dict[str, Decision]:
+        """Return by name what decided about each topic. Raises TooSlowError.
+
+        Regexes run in a thread, and never for longer than TOTAL_S.
+        """
+        listed = list(topics)
+        new = [topic for topic in listed if (topic.name, topic.internal) not in self._decided]
+        if new:
+            await asyncio.to_thread(self._decide_all, new)
+        return {topic.name: self._decided[topic.name, topic.internal] for topic in listed}
+
+    def forget_failures(self) -> None:
+        """Try regexes again on topics that they were too slow on."""
+        self._too_slow.clear()
+
+    def target_name(self, topic: str) -> str:
+        """Return the mirror topic's name."""
+        return self._prefix + topic
+
+    def _decide_all(self, topics: Iterable[TopicMetadata]) -> None:
+        self._spent = dict.fromkeys([*self.topics.include, *self.topics.exclude], 0.0)
+        deadline = time.thread_time() + TOTAL_S
+        for topic in topics:
+            if topic.name in self._too_slow:
+                raise self._too_slow[topic.name]
+            if time.thread_time() > deadline:
+                slowest = max(self._spent, key=lambda pattern: self._spent[pattern])
+                cause = f"all topics up to {topic.name!r} took it longer than {TOTAL_S:g} s"
+                raise TooSlowError(slowest, topic.name, cause)
+            try:
+                self._decided[topic.name, topic.internal] = self._decide(topic)
+            except TooSlowError as error:
+                self._too_slow[topic.name] = error
+                raise
+
+    def _decide(self, topic: TopicMetadata) -> Decision:
+        name = topic.name
+        if (topic.internal or _INTERNAL.fullmatch(name)) and name not in self._named:
+            return _IS_INTERNAL
+        decision = self._first(self._exclude, name) or self._first(self._include, name)
+        if decision is None:
+            return _NO_MATCH
+        return _LOOPS if decision.taken and self._loops(name) else decision
+
+    def _first(self, rules: Sequence[tuple[Pattern, Decision]], name: str) -> Decision | None:
+        for pattern, decision in rules:
+            began = time.thread_time()
+            matched = pattern.matches(name)
+            self._spent[pattern.text] += time.thread_time() - began
+            if matched:
+                return decision
+        return None
+
+    def _loops(self, name: str) -> bool:
+        """Whether a renamed mirror went through the target, as MirrorMaker 2's isCycle has it."""
+        while self._prefix and "." in name:
+            if name.startswith(f"{self._target}.") and len(name) > len(self._target) + 1:
+                return True
+            name = name.partition(".")[2]
+        return False
+
+
+def _rules(rule: Rule, patterns: Sequence[str]) -> list[tuple[Pattern, Decision]]:
+    return [
+        (Pattern(pattern), Decision(rule == Rule.INCLUDE, rule, pattern, number))
+        for number, pattern in enumerate(patterns, 1)
+    ]
+
+
+def _is_plain(pattern: str) -> bool:
+    """Whether a regex matches one name alone."""
+    return not set(_ESCAPED.sub("", pattern)) & set(".^$*+?{}[]|()\\")
