@@ -25,7 +25,12 @@ from engine.sandbox import ClusterSpec, Listener, Sandbox, Security
 from engine.sandbox.certificates import write_private
 
 STORE_PASSWORD = "store-password"
-USERS = {"ccr": "ccr-password", "limited": "limited-password", "fault": "fault-password"}
+USERS = {
+    "ccr": "ccr-password",
+    "limited": "limited-password",
+    "stranger": "stranger-password",
+    "fault": "fault-password",
+}
 SUPER_USERS = ("ANONYMOUS", "ccr", "fault")
 CLIENT_SECRET = "a secret/with=signs"
 REAUTH_MS = 6_000  # of OAUTHBEARER: short, so that a test sees sessions end

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, StrictBool
+from pydantic import AfterValidator, Field, StrictBool
 
 from engine.config.fields import Model, Seconds, Text
 from engine.config.regexes import Regex
@@ -52,7 +53,23 @@ class ConfigsConfig(Model):
     exclude: list[Regex] = []  # noqa: RUF012  (as above)
     """Regexes (Python's) of config names that are left alone."""
     pinned: dict[Regex, dict[Text, Text]] = {}  # noqa: RUF012  (as above)
-    """By regex of mirror topics: config names and the values they have whatever the source says."""
+    """By regex of mirror topics: config names and the values they have whatever the source says;
+    the first that names a config counts."""
+    overwrite: StrictBool = False
+    """Undo what was changed on a mirror itself; otherwise that is left alone, and shown."""
+    interval: Annotated[Seconds, AfterValidator(within_seconds("500ms", "1h"))] = 30.0
+    """How often configs are compared, e.g. 30s."""
+
+
+def _known_groups(principals: dict[str, str]) -> dict[str, str]:
+    for pattern, template in principals.items():
+        try:
+            re.compile(pattern).sub(template, "")
+        except (re.error, IndexError) as error:
+            raise ValueError(
+                f"what {pattern!r} is made to names a group that the regex lacks ({error})"
+            ) from None
+    return principals
 
 
 class AclsConfig(Model):
@@ -60,14 +77,25 @@ class AclsConfig(Model):
 
     noun: ClassVar[str] = "an acls section"
 
-    principals: dict[Regex, str] = {}  # noqa: RUF012  (as above)
-    """Regex of a source principal to the target's, e.g. 'User:(.*)@east': 'User:\\1@west'."""
+    principals: Annotated[dict[Regex, str], AfterValidator(_known_groups)] = {}  # noqa: RUF012
+    """Regex of a source principal to the target's, e.g. 'User:(.*)@east': 'User:\\1@west'; the
+    first that matches the whole principal counts."""
+    own_principal: Annotated[str, Field(pattern=r"^[^:]+:.+$")] | None = None
+    """Who the target takes ccr for, e.g. User:CN=ccr; needed with certificates and OAUTHBEARER."""
+    interval: Annotated[Seconds, AfterValidator(within_seconds("1s", "1h"))] = 60.0
+    """How often ACLs are compared, e.g. 60s."""
 
 
-class OffsetSyncs(StrEnum):
+class HeartbeatsOn(StrEnum):
+    """Where MirrorMaker 2's heartbeats are written."""
+
+    TARGET = "target"
+    BOTH = "both"
+
+
+class OffsetSyncsOn(StrEnum):
     """Where MirrorMaker 2's offset syncs are written."""
 
-    OFF = "off"
     SOURCE = "source"
     TARGET = "target"
 
@@ -77,9 +105,10 @@ class Mm2Config(Model):
 
     noun: ClassVar[str] = "an mm2 section"
 
-    heartbeats: StrictBool = False
-    """Write `heartbeats` on the target."""
+    heartbeats: HeartbeatsOn | None = None
+    """Write `heartbeats` each second, on the target or on both clusters, and mirror the source's as
+    `<source>.heartbeats`; neither when left out."""
     checkpoints: StrictBool = False
     """Write `<source>.checkpoints.internal` on the target."""
-    offset_syncs: OffsetSyncs = OffsetSyncs.OFF
-    """Write mm2-offset-syncs.….internal: off, or on the source or target cluster."""
+    offset_syncs: OffsetSyncsOn | None = None
+    """Write mm2-offset-syncs.….internal on the source or the target; not when left out."""

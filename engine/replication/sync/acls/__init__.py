@@ -1,0 +1,1 @@
+"""ACLs of mirrored topics and of groups, kept in step with the source's (docs/acls.md)."""

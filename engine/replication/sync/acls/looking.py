@@ -1,0 +1,79 @@
+"""Looking at both clusters, and the plan that follows; changes nothing anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from aiokafka.protocol.admin import ListGroupsRequest
+
+from engine.config.flow_section import FlowConfig
+from engine.errors import KafkaError
+from engine.kafka import acls, codes
+from engine.kafka.acl_bindings import AclBinding, ResourceType
+from engine.kafka.cluster import Cluster
+from engine.kafka.codes import Code
+from engine.kafka.metadata import ClusterMetadata
+from engine.replication.sync.acls.from_elsewhere import FromElsewhere
+from engine.replication.sync.acls.memory import Memory
+from engine.replication.sync.acls.plan import AclPlan, Sides, make_plan
+from engine.replication.sync.acls.rules import Rules
+from engine.replication.sync.acls.wanted import Scope
+
+
+class AclLook:
+    """Compares the ACLs of two clusters, as often as one likes."""
+
+    def __init__(self, config: FlowConfig, source: Cluster, target: Cluster) -> None:
+        self._rules = Rules.of(config, target.config)
+        self._source = source
+        self._target = target
+        self._from_elsewhere = FromElsewhere(source)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._from_elsewhere.close()
+
+    async def plan(
+        self, mirrors: Mapping[str, str], metadata: ClusterMetadata, memory: Memory
+    ) -> AclPlan:
+        """Return what is to be done for mirrors (target names by source topic) and for groups.
+
+        `metadata` is the source's. Raises NoAuthorizerError naming the cluster that has none,
+        ConnectError, KafkaError, and TooSlowError for a regex of principals or groups.
+        """
+        # Before and after: a flow remembers before it creates, and forgets after it deleted.
+        known = await self._from_elsewhere.created(metadata)
+        topics, groups = await self._bindings(self._source)
+        known |= await self._from_elsewhere.created(metadata)
+        source = (topics | groups) - known
+        target_topics, target_groups = await self._bindings(self._target)
+        sides = Sides(source, target_topics | target_groups, await acls.openness(self._target))
+        names = await self._group_names(groups, metadata)
+        scope = Scope(mirrors, names)
+        return await asyncio.to_thread(make_plan, sides, scope, self._rules, memory)
+
+    async def _bindings(
+        self, cluster: Cluster
+    ) -> tuple[frozenset[AclBinding], frozenset[AclBinding]]:
+        topics = await acls.describe_acls(cluster, ResourceType.TOPIC)
+        return topics, await acls.describe_acls(cluster, ResourceType.GROUP)
+
+    async def _group_names(
+        self, bindings: frozenset[AclBinding], metadata: ClusterMetadata
+    ) -> frozenset[str]:
+        """Return the names of the source's groups, if a binding does not name its own."""
+        if all(binding.pattern.is_literal for binding in bindings):
+            return frozenset()
+        names: set[str] = set()
+        for node in metadata.brokers:
+            response = await self._source.request(ListGroupsRequest(), node)
+            if response.error_code != Code.NONE:
+                raise KafkaError(
+                    "listing the groups of cluster",
+                    self._source.name,
+                    codes.name(response.error_code),
+                    retriable=response.error_code in codes.RETRIABLE,
+                )
+            names |= {name for name, _protocol in response.groups}
+        return frozenset(names)

@@ -1,0 +1,124 @@
+"""What ccr remembers of ACLs in the state topic: what it created, and what promotion has to grant.
+
+One entry a resource of the target, `sync/acls/topic/<mirror>` or `sync/acls/group/<pattern type>/
+<name>` (docs/state.md):
+
+    {"c": created, "w": withheld, "d": DENYs not carried}
+
+each a list of [principal, host, operation, permission].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.kafka.acl_bindings import (
+    AclBinding,
+    Operation,
+    Pattern,
+    PatternType,
+    Permission,
+    ResourceType,
+)
+from engine.replication.state_records import Entry, FlowRecord
+
+SYNCER = "acls"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bindings of the target."""
+
+    created: frozenset[AclBinding] = frozenset()
+    """By ccr, and by nobody else; what may be deleted again."""
+    withheld: frozenset[AclBinding] = frozenset()
+    """ALLOWs that promotion has to create, as they stand here."""
+    not_carried: frozenset[AclBinding] = frozenset()
+    """DENYs of the source that the target lacks; promotion has to weigh them."""
+
+    def on(self, topics: Collection[str]) -> Memory:
+        """Return what is about some of the target's topics."""
+
+        def about(bindings: frozenset[AclBinding]) -> frozenset[AclBinding]:
+            return frozenset(
+                each
+                for each in bindings
+                if each.pattern.resource == ResourceType.TOPIC and each.pattern.name in topics
+            )
+
+        return Memory(about(self.created), about(self.withheld), about(self.not_carried))
+
+
+def withheld(record: FlowRecord, mirrors: Collection[str]) -> Memory:
+    """Return what promoting mirrors has to deal with: `withheld` to grant, `not_carried` to weigh.
+
+    Read the state topic first. A mirror whose ACLs were never looked at has nothing here.
+    """
+    return remembered(record).on(mirrors)
+
+
+def remembered(record: FlowRecord) -> Memory:
+    """Return what the state topic holds; what a newer ccr wrote is left out."""
+    parts: dict[str, set[AclBinding]] = {"c": set(), "w": set(), "d": set()}
+    for key, value in record.synced.get(SYNCER, {}).items():
+        pattern = _pattern(key)
+        if pattern is None:
+            continue
+        for part, bindings in parts.items():
+            bindings.update(_binding(pattern, row) for row in value.get(part, ()))
+    return Memory(frozenset(parts["c"]), frozenset(parts["w"]), frozenset(parts["d"]))
+
+
+def changes(before: Memory, after: Memory) -> list[Entry]:
+    """Return the entries that lead from one to the other."""
+    old, new = _values(before), _values(after)
+    return [
+        (f"sync/{SYNCER}/{key}", new.get(key))
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+
+
+def _values(memory: Memory) -> Mapping[str, dict[str, Any]]:
+    values: dict[str, dict[str, Any]] = {}
+    parts: Iterable[tuple[str, frozenset[AclBinding]]] = (
+        ("c", memory.created),
+        ("w", memory.withheld),
+        ("d", memory.not_carried),
+    )
+    for part, bindings in parts:
+        for binding in sorted(bindings):
+            row = [
+                binding.principal,
+                binding.host,
+                binding.operation.name,
+                binding.permission.name,
+            ]
+            values.setdefault(_key(binding.pattern), {}).setdefault(part, []).append(row)
+    return values
+
+
+def _key(pattern: Pattern) -> str:
+    kind = pattern.resource.name.lower()
+    if pattern.resource == ResourceType.TOPIC:
+        return f"{kind}/{pattern.name}"
+    return f"{kind}/{pattern.kind.name.lower()}/{pattern.name}"
+
+
+def _pattern(key: str) -> Pattern | None:
+    match key.split("/", 1):
+        case ["topic", name]:
+            return Pattern(ResourceType.TOPIC, name)
+        case ["group", rest]:
+            kind, _, name = rest.partition("/")
+            if kind.upper() in PatternType.__members__:
+                return Pattern(ResourceType.GROUP, name, PatternType[kind.upper()])
+    return None
+
+
+def _binding(pattern: Pattern, row: list[str]) -> AclBinding:
+    principal, host, operation, permission = row
+    known = Operation.__members__.get(operation, Operation.UNKNOWN)
+    return AclBinding(pattern, principal, host, known, Permission[permission])
