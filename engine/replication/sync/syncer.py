@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from engine.api.snapshots import OutOfStep, Reason, Severity, SyncSnapshot, SyncState
 from engine.config.flow_section import FlowConfig
@@ -58,6 +58,15 @@ class Syncer(Protocol):
         ...
 
 
+@runtime_checkable
+class Closing(Protocol):
+    """A syncer that holds on to something between its rounds."""
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
 class SyncLoop:
     """Runs one syncer for as long as the flow is owned."""
 
@@ -77,14 +86,18 @@ class SyncLoop:
 
     async def run(self) -> None:
         """Sync until cancelled, or until another engine owns the flow (SupersededError)."""
-        while True:
-            self._now.clear()
-            await self._round()
-            try:
-                async with asyncio.timeout(self._syncer.interval):
-                    await self._now.wait()
-            except TimeoutError:
-                continue
+        try:
+            while True:
+                self._now.clear()
+                await self._round()
+                try:
+                    async with asyncio.timeout(self._syncer.interval):
+                        await self._now.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            if isinstance(self._syncer, Closing):
+                self._syncer.close()
 
     async def _round(self) -> None:
         began = time.monotonic()
