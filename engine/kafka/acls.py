@@ -42,6 +42,8 @@ from engine.kafka.wire import I16, I32
 _ANY = 1  # in a filter
 _BROKER = 4  # a resource of DescribeConfigs
 _OPEN = "allow.everyone.if.no.acl.found"
+_RESOURCES, _PATTERNS = frozenset(map(int, ResourceType)), frozenset(map(int, PatternType))
+_PERMISSIONS = frozenset(map(int, Permission))
 _AT_ONCE = 500  # bindings a request: each is a metadata record of the controller
 
 
@@ -75,7 +77,7 @@ class _DescribeStruct(_AioDescribeAclsRequest_v1):  # type: ignore[misc]
     RESPONSE_TYPE = _DescribeAclsResponse
 
 
-class DescribeAclsRequest(Request[_DescribeStruct]):
+class DescribeAclsRequest(Request[_DescribeStruct]):  # type: ignore[misc]
     """Ask for all bindings of one kind of resource."""
 
     API_KEY = 29
@@ -88,7 +90,7 @@ class DescribeAclsRequest(Request[_DescribeStruct]):
         return request_struct_class(int(self._resource), None, _ANY, None, None, _ANY, _ANY)
 
 
-class CreateAclsRequest(Request[CreateAclsRequest_v1]):
+class CreateAclsRequest(Request[CreateAclsRequest_v1]):  # type: ignore[misc]
     """Create bindings, all in one request (aiokafka's own takes one)."""
 
     API_KEY = 30
@@ -101,7 +103,7 @@ class CreateAclsRequest(Request[CreateAclsRequest_v1]):
         return request_struct_class([_row(binding) for binding in self._bindings])
 
 
-class DeleteAclsRequest(Request[DeleteAclsRequest_v1]):
+class DeleteAclsRequest(Request[DeleteAclsRequest_v1]):  # type: ignore[misc]
     """Delete exactly these bindings, all in one request."""
 
     API_KEY = 31
@@ -232,7 +234,7 @@ def parse(payload: bytes) -> tuple[int, str | None, list[AclBinding]]:
         resource, at = payload[at], at + 1
         name, at = _string(payload, at)
         kind, at = payload[at], at + 1
-        known = resource in iter(ResourceType) and kind in iter(PatternType)
+        known = resource in _RESOURCES and kind in _PATTERNS
         pattern = Pattern(ResourceType(resource), name or "", PatternType(kind)) if known else None
         rows, at = int(I32.unpack_from(payload, at)[0]), at + 4
         for _ in range(rows):
@@ -240,7 +242,7 @@ def parse(payload: bytes) -> tuple[int, str | None, list[AclBinding]]:
             host, at = _string(payload, at)
             operation, permission = payload[at], payload[at + 1]
             at += 2
-            if pattern is not None and permission in iter(Permission):
+            if pattern is not None and permission in _PERMISSIONS:
                 found.append(
                     AclBinding(
                         pattern,

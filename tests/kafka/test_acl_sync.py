@@ -16,6 +16,7 @@ from aiokafka import errors as kafka_errors
 
 from engine.api.local import LocalEngineApi
 from engine.api.snapshots import EngineMode, SyncSnapshot, SyncState
+from engine.checking import check
 from engine.config.cluster_section import ClusterConfig
 from engine.config.model import Config
 from engine.engine import Engine
@@ -261,6 +262,11 @@ async def test_permissions_that_it_takes(flow: AclFlow) -> None:
             why = shown(engine).reason
             return f"{why.text}. {why.next_step}" if why else ""
 
+        assert await missing(engine) == {
+            ("east", "DESCRIBE"),
+            ("west", "ALTER"),
+            ("west", "DESCRIBE_CONFIGS"),
+        }
         for name, operation in (("east", "DESCRIBE"), ("west", "DESCRIBE"), ("west", "ALTER")):
             told = f"Grant {operation} on the cluster {name} (docs/permissions.md)"
             await until(lambda told=told: told in reason(), told)
@@ -276,8 +282,15 @@ async def test_permissions_that_it_takes(flow: AclFlow) -> None:
             "Grant DESCRIBE_CONFIGS on the cluster west (docs/permissions.md)"
         )
         await grant_on_cluster(secured, "west", "stranger", "DESCRIBE_CONFIGS")
+        assert await missing(engine) == set()
         await until_standing(secured, "west", flow.group, {of_group})
         await until(lambda: shown(engine).state == SyncState.IN_STEP, "all is in step")
+
+
+async def missing(engine: Running) -> set[tuple[str, str]]:
+    """What `ccr check` says that the flow lacks."""
+    report = await check(engine.engine.config, [engine.name])
+    return {(each.cluster, each.operation) for each in report.flows[0].missing}
 
 
 async def grant_on_cluster(secured: Secured, name: str, user: str, operation: str) -> None:
