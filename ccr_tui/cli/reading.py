@@ -1,4 +1,4 @@
-"""Where `ccr status` and `ccr lag` get their numbers: the running engine, or the clusters."""
+"""Where verbs that look get their numbers: the running engine, or the clusters themselves."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from engine.api.local import LocalEngineApi
 from engine.api.protocol import EngineApi
@@ -27,6 +28,8 @@ from engine.service.paths import service_paths
 
 LOOK_TIMEOUT_S = 20.0
 SETTLE_LOOK_S = 0.05
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +52,34 @@ class Reading:
 
 
 async def read(config_path: str, *, flow: str | None = None, partitions: bool) -> Reading:
-    """Ask the engine that runs this configuration here, or look at the clusters without one.
+    """Read the status, and the partitions if they are wanted.
 
     Raises ConfigError, and RefusedError when there is no such flow. A cluster that cannot be
     reached is no error: the reading says so.
+    """
+    return await ask(config_path, flow, lambda api: _ask(api, flow, partitions=partitions))
+
+
+async def ask(
+    config_path: str, flow: str | None, question: Callable[[EngineApi], Awaitable[_Answer]]
+) -> _Answer:
+    """Ask the engine that runs this configuration here, or look at the clusters without one.
+
+    Raises ConfigError, RefusedError when there is no such flow, and what the question raises.
     """
     paths = service_paths(config_path)
     if paths.socket.exists():
         api = RemoteEngineApi(paths.socket)
         try:
-            return await _ask(api, flow, partitions=partitions)
+            return await question(api)
         except EngineHangsError as error:
             print(f"{error}. Reading the clusters instead", file=sys.stderr)
         except EngineGoneError:
             pass  # it has just ended, or died and left its socket
         finally:
             await api.close()
-    return await _look(paths.config, flow, partitions=partitions)
+    async with _looking(paths.config, flow) as own:
+        return await question(own)
 
 
 async def _ask(api: EngineApi, flow: str | None, *, partitions: bool) -> Reading:
@@ -91,8 +105,9 @@ def _no_such(flow: str, known: Iterable[str]) -> RefusedError:
     return RefusedError("reading flow", flow, f"the configuration has no such flow ({names})")
 
 
-async def _look(config: Path, flow: str | None, *, partitions: bool) -> Reading:
-    """Read source ends and the flows' state topics, changing nothing."""
+@contextlib.asynccontextmanager
+async def _looking(config: Path, flow: str | None) -> AsyncIterator[EngineApi]:
+    """Have an engine that reads source ends and the flows' state topics, changing nothing."""
     loaded = loader.load(config)  # its warnings go to standard error
     if flow is not None and flow not in loaded.flows:
         raise _no_such(flow, loaded.flows)
@@ -108,7 +123,7 @@ async def _look(config: Path, flow: str | None, *, partitions: bool) -> Reading:
                 await engine.looked()
                 while not await _settled(api):  # noqa: ASYNC110
                     await asyncio.sleep(SETTLE_LOOK_S)
-        return await _ask(api, flow, partitions=partitions)
+        yield api
     finally:
         await engine.stop(0)
 

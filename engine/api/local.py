@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
+from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
+from engine.config.flow_section import TopicSelection
 from engine.config.regexes import check_regex
 from engine.engine import Engine
 from engine.errors import ConfigError, RefusedError
+from engine.replication.topics.neighbours import written_by_others
 
 
 class LocalFlowsApi:
@@ -32,6 +35,17 @@ class LocalFlowsApi:
     async def partitions(self, flow: str, since: int = 0) -> PartitionsPage:
         """Return the flow's partitions that changed after version `since`."""
         return self._engine.flow(flow).board.page(since)
+
+    async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
+        """Return what the flow's regexes select, or others that are being tried."""
+        return await self._engine.flow(flow).previewer.select(topics)
+
+    async def preview(self, flow: str, topics: TopicSelection | None = None) -> PreviewSnapshot:
+        """Return what the flow does with each topic, and how large it is."""
+        previewer = self._engine.flow(flow).previewer
+        flows, clusters = self._engine.config.flows, self._engine.clusters
+        written, notes = await written_by_others(flow, flows, clusters)
+        return await previewer.preview(topics, written, notes)
 
     async def pause(self, flow: str) -> CommandResult:
         """Stop fetching; what is in flight is finished."""

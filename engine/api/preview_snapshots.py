@@ -16,6 +16,7 @@ class Rule(StrEnum):
     INCLUDE = "include"
     EXCLUDE = "exclude"
     INTERNAL = "internal"  # Kafka's, Connect's or ours, and not named to the letter
+    HEARTBEATS = "mm2.heartbeats"  # taken whatever include and exclude say
     LOOP = "loop"  # it came from the target: taking it would send it round and round
     NO_MATCH = "no match"
 
@@ -56,7 +57,7 @@ class Action(StrEnum):
     DELETE = "delete"  # the source topic is gone, and sync.deletions
 
 
-class Origin(StrEnum):
+class ValueFrom(StrEnum):
     """Where the value of a config comes from."""
 
     SOURCE = "source"
@@ -71,7 +72,7 @@ class ConfigChange:
     name: str
     before: str | None  # None: not set on the mirror
     after: str | None
-    origin: Origin
+    origin: ValueFrom
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
+from engine.config.flow_section import TopicSelection
 
 
 class FlowsApi(Protocol):
@@ -20,6 +22,20 @@ class FlowsApi(Protocol):
 
     async def partitions(self, flow: str, since: int = 0) -> PartitionsPage:
         """Return the flow's partitions that changed after version `since`."""
+        ...
+
+    async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
+        """Return what the flow's regexes select, or others that are being tried; quick.
+
+        Raises also TooSlowError (a regex), and KafkaError.
+        """
+        ...
+
+    async def preview(self, flow: str, topics: TopicSelection | None = None) -> PreviewSnapshot:
+        """Return what the flow does with each topic, and how large it is; takes a second or more.
+
+        With other regexes, what it would do. Raises as `select` does. Changes nothing.
+        """
         ...
 
     async def pause(self, flow: str) -> CommandResult:

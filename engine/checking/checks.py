@@ -184,6 +184,11 @@ async def _check_creation(
 ) -> list[Problem]:
     refused = await create_topics(target, wanted, validate_only=True)
     forbidden = {topic for topic, error in refused.items() if error.next_step}
+    if flow.sync.configs:
+        for operation in ("DESCRIBE_CONFIGS", "ALTER_CONFIGS"):
+            needs.need(operation, mirrors, "keep its configs in step (sync.configs)")
+    if flow.sync.deletions:
+        needs.need("DELETE", mirrors, "delete it after its source (sync.deletions)")
     for grant, topics in (
         (Grant.MISSING, forbidden),
         (Grant.GRANTED, {topic.name for topic in wanted} - refused.keys()),

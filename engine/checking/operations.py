@@ -13,7 +13,15 @@ from engine.kafka import codes
 from engine.kafka.codes import Code
 from engine.kafka.metadata import NOT_ASKED, ClusterMetadata
 
-_BITS = {"READ": 3, "WRITE": 4, "ALTER": 7, "DESCRIBE": 8, "DESCRIBE_CONFIGS": 10}
+_BITS = {
+    "READ": 3,
+    "WRITE": 4,
+    "DELETE": 6,
+    "ALTER": 7,
+    "DESCRIBE": 8,
+    "DESCRIBE_CONFIGS": 10,
+    "ALTER_CONFIGS": 11,
+}
 NOT_THERE = "the topic is not there yet; brokers tell only of those that are"
 NOT_TOLD = "the brokers do not tell"
 

@@ -64,7 +64,7 @@ def _check_as_matched(pattern: str) -> None:
     try:
         regex.compile(pattern, regex.VERSION0)
     except regex.error as error:
-        raise ValueError(_described(pattern, error.msg, error.pos)) from None
+        raise ValueError(f"the regex does not compile: {error}") from None
 
 
 Regex = Annotated[str, AfterValidator(check_regex)]

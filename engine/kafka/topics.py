@@ -1,4 +1,4 @@
-"""Topics of a cluster: create, grow, read their configs."""
+"""Topics of a cluster: create, grow, delete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 from aiokafka.protocol.admin import (
     CreatePartitionsRequest,
     CreateTopicsRequest,
-    DescribeConfigsRequest,
+    DeleteTopicsRequest,
 )
 
 from engine.errors import KafkaError
@@ -18,9 +18,6 @@ from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
 
 TIMEOUT_MS = 20_000
-_TOPIC_RESOURCE = 2  # ConfigResource.Type.TOPIC
-_SET_ON_TOPIC = 1  # ConfigSource.DYNAMIC_TOPIC_CONFIG
-_BATCH = 500  # topics in one request
 CONTROLLER_RECORDS = 5_000
 """In one request; a KRaft controller refuses more than 10,000 (POLICY_VIOLATION)."""
 
@@ -35,14 +32,6 @@ class NewTopic:
     partitions: int
     replication_factor: int
     configs: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class TopicConfig:
-    """A topic's effective configs, and which of them were set on the topic itself."""
-
-    values: Mapping[str, str]
-    own: frozenset[str]
 
 
 async def create_topics(
@@ -73,7 +62,7 @@ async def _create(
         name: KafkaError(
             "creating topic",
             f"{name} on cluster {cluster.name}",
-            _words(error, message),
+            codes.words(error, message),
             f"Grant CREATE on topic {name}" if error in codes.AUTHORIZATION else "",
             retriable=error in codes.RETRIABLE,
         )
@@ -98,7 +87,7 @@ async def _grow(cluster: Cluster, counts: Mapping[str, int]) -> dict[str, KafkaE
         name: KafkaError(
             "adding partitions to topic",
             f"{name} on cluster {cluster.name}",
-            _words(error, message),
+            codes.words(error, message),
             f"Grant ALTER on topic {name}" if error in codes.AUTHORIZATION else "",
             retriable=error in codes.RETRIABLE,
         )
@@ -107,36 +96,21 @@ async def _grow(cluster: Cluster, counts: Mapping[str, int]) -> dict[str, KafkaE
     }
 
 
-async def topic_configs(cluster: Cluster, topics: Iterable[str]) -> dict[str, TopicConfig]:
-    """Read topics' configs; topics that cannot be described are left out."""
-    return (await described_configs(cluster, topics))[0]
-
-
-async def described_configs(
-    cluster: Cluster, topics: Iterable[str]
-) -> tuple[dict[str, TopicConfig], dict[str, KafkaError]]:
-    """Read topics' configs; return them by name, and by name why others could not be read."""
-    names = list(topics)
-    found: dict[str, TopicConfig] = {}
-    refused: dict[str, KafkaError] = {}
-    for at in range(0, len(names), _BATCH):
-        resources = [(_TOPIC_RESOURCE, name, None) for name in names[at : at + _BATCH]]
-        response = await cluster.request(DescribeConfigsRequest(resources))
-        for error, message, _kind, name, entries in response.resources:
-            if error != Code.NONE:
-                refused[name] = KafkaError(
-                    "reading the configs of topic",
-                    f"{name} on cluster {cluster.name}",
-                    _words(error, message),
-                    f"Grant DESCRIBE_CONFIGS on topic {name}" * (error in codes.AUTHORIZATION),
-                    retriable=error not in codes.AUTHORIZATION,
-                )
-            else:
-                found[name] = TopicConfig(
-                    {entry[0]: entry[1] for entry in entries if entry[1] is not None},
-                    frozenset(entry[0] for entry in entries if entry[3] == _SET_ON_TOPIC),
-                )
-    return found, refused
+async def delete_topics(cluster: Cluster, topics: Iterable[str]) -> dict[str, KafkaError]:
+    """Delete topics with all that they hold; return what was refused, by name."""
+    controller = (await cluster.metadata([])).controller
+    response = await cluster.request(DeleteTopicsRequest(list(topics), TIMEOUT_MS), controller)
+    return {
+        name: KafkaError(
+            "deleting topic",
+            f"{name} on cluster {cluster.name}",
+            codes.name(error),
+            f"Grant DELETE on topic {name}" if error in codes.AUTHORIZATION else "",
+            retriable=error in codes.RETRIABLE,
+        )
+        for name, error in response.topic_error_codes
+        if error not in (Code.NONE, Code.UNKNOWN_TOPIC_OR_PARTITION)
+    }
 
 
 def shares(wanted: Iterable[_T], records: Callable[[_T], int]) -> Iterator[list[_T]]:
@@ -155,7 +129,3 @@ def shares(wanted: Iterable[_T], records: Callable[[_T], int]) -> Iterator[list[
         used += records(one)
     if share:
         yield share
-
-
-def _words(error: int, message: str | None) -> str:
-    return f"{codes.name(error)}: {message}" if message else codes.name(error)

@@ -11,20 +11,24 @@ from typing import Literal
 
 from engine.api.snapshots import PartitionState, Severity
 from engine.config.flow_section import FlowConfig, OnRecreate
-from engine.errors import KafkaError
+from engine.config.matching import TooSlowError
+from engine.errors import CcrError, KafkaError
 from engine.kafka import fetch
 from engine.kafka.cluster import LATEST, Cluster
 from engine.kafka.codes import Code
 from engine.kafka.metadata import NO_TOPIC_ID, ClusterMetadata, TopicMetadata
-from engine.kafka.topics import topic_configs
+from engine.kafka.topic_configs import topic_configs
 from engine.replication.board import Board
 from engine.replication.events import Events
-from engine.replication.mirror_topics import MirrorTopics
-from engine.replication.partition import Listener, MirrorPartition
+from engine.replication.identical.aligner import Aligner
+from engine.replication.identical.identity import IDENTICAL, note_beginning, offsets_of
+from engine.replication.partition import Listener, MirrorPartition, Progress
 from engine.replication.positions import StartPolicy, load_checkpoint
 from engine.replication.pump import MERGE_LIMIT_BYTES
-from engine.replication.topics.selection import TopicSelector
 from engine.replication.state_records import FlowRecord
+from engine.replication.topics.mirrors import Mirrors
+from engine.replication.topics.selection import TopicSelector
+from engine.replication.troubles import Began
 
 MERGE_HEADROOM_BYTES = 8 * 1024  # a merged batch may pass its limit by one tiny batch and a header
 DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
@@ -56,7 +60,7 @@ class Discovery:
         self._persist = persist
         self._config = config
         self._selector = TopicSelector(config)
-        self._topics = MirrorTopics(self._source, self._target, config.replication_factor)
+        self._mirrors = Mirrors(name, config, self._source, self._target)
         self._start_policy = StartPolicy(config, self._source, self._target)
         self._isolation = (
             fetch.READ_COMMITTED if config.isolation == "read_committed" else fetch.READ_UNCOMMITTED
@@ -72,6 +76,7 @@ class Discovery:
 
     def merge_limit(self, target_topic: str) -> int:
         """Return how large a merged batch may be, bytes."""
+        self.trouble: TooSlowError | None = None  # why topics cannot be selected
         return self._merge_limits.get(target_topic, MERGE_LIMIT_BYTES)
 
     def forget_refusals(self) -> None:
@@ -82,10 +87,11 @@ class Discovery:
     async def look(self) -> list[MirrorPartition]:
         """Look at both clusters once; return the partitions that can start now.
 
+        self._selector.forget_failures()
         Raises ConnectError and KafkaError.
         """
         source = await self._source.metadata()
-        selected = await self._selector.select(source.topics.values())
+        selected = await self._select(source)
         names = {topic: self._selector.target_name(topic) for topic in selected}
         target = await self._target.metadata(names.values())
         self._note_deleted_mirrors(names, target)
@@ -93,6 +99,7 @@ class Discovery:
         await self._read_limits(names.values())
         self.source, self.target = source, target
         ready = self._adopt(selected, names)
+        self._refuse_one_cluster(source, target)
         self._compare_ids(source, target)
         ready = [partition for partition in ready if partition not in self.replaced]
         ready += await self._place(source, target)
@@ -105,6 +112,28 @@ class Discovery:
         selected: dict[str, TopicMetadata],
         names: dict[str, str],
         target: ClusterMetadata,
+    async def _select(self, source: ClusterMetadata) -> dict[str, TopicMetadata]:
+        """Return the selected topics; when regexes are too slow, those that there are already."""
+        try:
+            selected = await self._selector.select(source.topics.values())
+        except TooSlowError as error:
+            self.trouble = error
+            present = {partition.topic for partition in self._board.partitions.values()}
+            present |= {topic for topic, _ in self._record.checkpoints}
+            return {name: source.topics[name] for name in sorted(present & source.topics.keys())}
+        self.trouble = None
+        return selected
+
+    def _refuse_one_cluster(self, source: ClusterMetadata, target: ClusterMetadata) -> None:
+        if source.cluster_id and source.cluster_id == target.cluster_id:
+            raise KafkaError(
+                "looking at clusters",
+                f"{self._source.name} and {self._target.name}",
+                f"they are one and the same (cluster id {source.cluster_id}): records would go "
+                "round and round",
+                "Correct bootstrap_servers",
+            )
+
     ) -> ClusterMetadata:
         lacking = {}
         for topic, metadata in selected.items():
@@ -116,12 +145,12 @@ class Discovery:
                 lacking[topic] = metadata
         if not lacking:
             return target
-        refused = await self._topics.ensure(lacking, names, target)
+        refused = await self._mirrors.ensure(lacking, names, target)
         for topic, error in refused.items():
             self._note_refusal(topic, error)
         return await self._target.metadata(names.values())
 
-    def _note_refusal(self, topic: str, error: KafkaError) -> None:
+    def _note_refusal(self, topic: str, error: CcrError) -> None:
         if not error.retriable:
             self._refused[topic] = str(error)
         self._events.emit(
@@ -132,7 +161,8 @@ class Discovery:
         unknown = [name for name in targets if name not in self._merge_limits]
         if not unknown:
             return
-        for name, config in (await topic_configs(self._target, unknown)).items():
+        configs = await topic_configs(self._target, unknown, ["max.message.bytes"])
+        for name, config in configs.items():
             size = int(config.values.get("max.message.bytes", DEFAULT_MAX_MESSAGE_BYTES))
             self._merge_limits[name] = min(MERGE_LIMIT_BYTES, size - MERGE_HEADROOM_BYTES)
 

@@ -29,6 +29,8 @@ from engine.replication.limiter import Limiter
 from engine.replication.mirroring import Mirroring
 from engine.replication.observer import Observer
 from engine.replication.state_log import StateLog, SupersededError
+from engine.replication.sync import configs
+from engine.replication.topics.preview import Previewer
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +63,19 @@ class Flow:
         self.config = config
         self.board = Board(name)
         self.limiter = Limiter(config.limits.bytes_per_second, config.limits.topics)
+        self.limiter.on_trouble = self._tell_useless_limit
         self._source, self._target = clusters
         self._me = me
         self._events = events
         self._role = role
         self._state = StateLog(name, self._target, me)
+        self.previewer = Previewer(
+            name,
+            config,
+            clusters,
+            self.board,
+            lambda: self._state.record.synced.get(configs.NAME, {}),
+        )
         self._mirroring: Mirroring | None = None
         self._observer: Observer | None = None
         self._trouble: CcrError | None = None
@@ -263,6 +273,10 @@ class Flow:
             error = ConnectError("running flow", self.name, str(error))
         self._trouble = error
 
+    def _tell_useless_limit(self, error: CcrError) -> None:
+        text = f"a limit for topics is passed over: {error.operation} {error.object}: {error.cause}"
+        self._events.emit(Severity.ERROR, self.name, text, error.next_step)
+
     def tick(self) -> None:
         """Bring what is shown up to date, once a second."""
         self.board.tick()
@@ -316,6 +330,8 @@ class Flow:
             total = len(self.board.partitions)
             text = f"{stopped} of {total} partitions stopped"
             return FlowState.RUNNING, Reason(text, "See each one's reason, then ccr retry")
+        if mirroring.selection_trouble is not None:
+            return FlowState.RUNNING, _reason(mirroring.selection_trouble)
         return FlowState.RUNNING, _throttle(mirroring.throttled)
 
     def _state_elsewhere(self) -> tuple[FlowState, Reason | None]:

@@ -150,6 +150,11 @@ class Mirroring:
 
     async def set_paused(self, paused: bool) -> None:
         """Pause or resume, and remember it in the state topic."""
+    @property
+    def selection_trouble(self) -> CcrError | None:
+        """Why topics cannot be selected anew; those that there are go on."""
+        return self._discovery.trouble
+
         await self._state.append([("paused", {"paused": paused, "at": time.time()})])
         self.paused = self._recovery.suspended = paused
         if paused:

@@ -12,10 +12,10 @@ from engine.kafka.fetch import TopicPartition
 from engine.replication.board import Board
 from engine.replication.partition import MirrorPartition
 from engine.replication.positions import load_checkpoint
-from engine.replication.topics.selection import TopicSelector
 from engine.replication.state_log import StateLog
 from engine.replication.state_records import Checkpoint
 from engine.replication.troubles import Trouble
+from engine.replication.topics.selection import TopicSelector
 
 
 class Observer:

@@ -12,7 +12,9 @@ import httpx
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from engine import __version__
+from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
+from engine.config.flow_section import TopicSelection
 from engine.errors import ConnectError, RefusedError
 from engine.service import codec
 from engine.service.paths import check_runtime_dir
@@ -75,6 +77,14 @@ class RemoteFlows:
     async def partitions(self, flow: str, since: int = 0) -> PartitionsPage:
         """Return the flow's partitions that changed after version `since`."""
         return await self._wire.get(_path(flow, "partitions"), codec.PAGE, since=since)
+
+    async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
+        """Return what the flow's regexes select, or others that are being tried."""
+        return await self._wire.ask(_path(flow, "select"), _topics(topics), codec.SELECTION)
+
+    async def preview(self, flow: str, topics: TopicSelection | None = None) -> PreviewSnapshot:
+        """Return what the flow does with each topic, and how large it is."""
+        return await self._wire.ask(_path(flow, "preview"), _topics(topics), codec.PREVIEW)
 
     async def pause(self, flow: str) -> CommandResult:
         """Stop fetching; survives restarts."""
@@ -146,6 +156,14 @@ class _Wire:
     async def get(self, path: str, answer: TypeAdapter[_Answer], **query: int) -> _Answer:
         return self._decode(await self._send("GET", path, params=query), answer)
 
+    async def ask(
+        self, path: str, body: Mapping[str, Any], answer: TypeAdapter[_Answer]
+    ) -> _Answer:
+        """Ask what takes a body and changes nothing."""
+        timeout = httpx.Timeout(COMMAND_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        response = await self._send("POST", path, json=body, timeout=timeout)
+        return self._decode(response, answer)
+
     async def command(self, flow: str, verb: str, **body: Any) -> CommandResult:
         return await self.post(verb, flow, _path(flow, verb), body)
 
@@ -215,6 +233,10 @@ class _Wire:
             f"this ccr {__version__} does not understand the answer of ccr {version}",
             "Use the same version of ccr, or restart the service with yours",
         )
+
+
+def _topics(topics: TopicSelection | None) -> dict[str, Any]:
+    return {} if topics is None else {"topics": topics.model_dump(mode="json")}
 
 
 def _path(flow: str, leaf: str) -> str:

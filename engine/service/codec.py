@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
+from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot, TopicPreview
 from engine.api.snapshots import (
     CommandResult,
     EngineSnapshot,
@@ -20,6 +21,7 @@ from engine.api.snapshots import (
     PartitionSnapshot,
     PartitionsPage,
 )
+from engine.config.flow_section import TopicSelection
 from engine.errors import (
     CcrError,
     ConfigError,
@@ -33,13 +35,17 @@ API_VERSION = "1"
 API_VERSION_HEADER = "ccr-api-version"
 CCR_VERSION_HEADER = "ccr-version"
 JSON = "application/json"
+_Row = TypeVar("_Row")
 ROWS_A_CHUNK = 500  # about 1 ms of the engine's event loop
 
 SNAPSHOT = TypeAdapter(EngineSnapshot)
 EVENTS = TypeAdapter(tuple[Event, ...])
 PAGE = TypeAdapter(PartitionsPage)
+SELECTION = TypeAdapter(SelectionSnapshot)
+PREVIEW = TypeAdapter(PreviewSnapshot)
 RESULT = TypeAdapter(CommandResult)
 ROWS = TypeAdapter(tuple[PartitionSnapshot, ...])
+PREVIEWED = TypeAdapter(tuple[TopicPreview, ...])
 
 
 class _Body(BaseModel):
@@ -66,6 +72,12 @@ class SecretBody(_Body):
 
     key: str
     value: SecretStr
+
+
+class TopicsBody(_Body):
+    """What POST …/select and …/preview take; nothing means the flow's own regexes."""
+
+    topics: TopicSelection | None = None
 
 
 class EmptyBody(_Body):
@@ -123,8 +135,21 @@ def load_error(body: bytes) -> CcrError:
 
 def page_chunks(page: PartitionsPage) -> Iterator[bytes]:
     """Write a page in pieces, so that 10,000 partitions don't hold up the event loop in one go."""
-    yield PAGE.dump_json(page, exclude={"partitions"})[:-1] + b',"partitions":['
-    for start in range(0, len(page.partitions), ROWS_A_CHUNK):
-        rows = ROWS.dump_json(page.partitions[start : start + ROWS_A_CHUNK])[1:-1]
-        yield b"," + rows if start else rows
+    head = PAGE.dump_json(page, exclude={"partitions"})
+    return _chunks(head, "partitions", ROWS, page.partitions)
+
+
+def preview_chunks(preview: PreviewSnapshot) -> Iterator[bytes]:
+    """Write a preview in pieces, likewise."""
+    head = PREVIEW.dump_json(preview, exclude={"topics"})
+    return _chunks(head, "topics", PREVIEWED, preview.topics)
+
+
+def _chunks(
+    head: bytes, key: str, adapter: TypeAdapter[tuple[_Row, ...]], rows: tuple[_Row, ...]
+) -> Iterator[bytes]:
+    yield head[:-1] + f',"{key}":['.encode()
+    for start in range(0, len(rows), ROWS_A_CHUNK):
+        written = adapter.dump_json(rows[start : start + ROWS_A_CHUNK])[1:-1]
+        yield b"," + written if start else written
     yield b"]}"

@@ -3,6 +3,9 @@
 GET  /v1/snapshot                       EngineSnapshot
 GET  /v1/events?since=ID                Event[]
 GET  /v1/flows/FLOW/partitions?since=N  PartitionsPage
+POST /v1/flows/FLOW/select              {"topics": {"include": […], "exclude": […]}}, optional;
+                                        SelectionSnapshot; changes nothing
+POST /v1/flows/FLOW/preview             the same; PreviewSnapshot
 POST /v1/flows/FLOW/pause               CommandResult; likewise resume and take-over
 POST /v1/flows/FLOW/retry               {"topic": …, "partition": …, "accept": …}, all optional
 POST /v1/flows/FLOW/limit               {"bytes_per_second": N or null, "topics": REGEX or null}
@@ -17,7 +20,7 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,7 +41,14 @@ _COMMON_HEADERS = {
     codec.API_VERSION_HEADER: codec.API_VERSION,
     codec.CCR_VERSION_HEADER: __version__,
 }
-_Model = TypeVar("_Model", codec.RetryBody, codec.LimitBody, codec.SecretBody, codec.EmptyBody)
+_Model = TypeVar(
+    "_Model",
+    codec.RetryBody,
+    codec.LimitBody,
+    codec.SecretBody,
+    codec.TopicsBody,
+    codec.EmptyBody,
+)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -59,6 +69,8 @@ class ControlServer:
                 web.get("/v1/snapshot", self._snapshot),
                 web.get("/v1/events", self._events),
                 web.get(f"{flow}/partitions", self._partitions),
+                web.post(f"{flow}/select", self._select),
+                web.post(f"{flow}/preview", self._preview),
                 web.post(f"{flow}/pause", self._pause),
                 web.post(f"{flow}/resume", self._resume),
                 web.post(f"{flow}/retry", self._retry),
@@ -86,14 +98,17 @@ class ControlServer:
 
     async def _partitions(self, request: web.Request) -> web.StreamResponse:
         page = await self._api.flows.partitions(request.match_info["flow"], _since(request))
-        response = web.StreamResponse(headers=_COMMON_HEADERS)
-        response.content_type = codec.JSON
-        await response.prepare(request)
-        for chunk in codec.page_chunks(page):
-            await response.write(chunk)
-            await asyncio.sleep(0)  # write() alone yields only when the reader is slow
-        await response.write_eof()
-        return response
+        return await _stream(request, codec.page_chunks(page))
+
+    async def _select(self, request: web.Request) -> web.Response:
+        body = await _body(request, codec.TopicsBody)
+        selection = await self._api.flows.select(request.match_info["flow"], body.topics)
+        return _answer(codec.SELECTION.dump_json(selection))
+
+    async def _preview(self, request: web.Request) -> web.StreamResponse:
+        body = await _body(request, codec.TopicsBody)
+        preview = await self._api.flows.preview(request.match_info["flow"], body.topics)
+        return await _stream(request, codec.preview_chunks(preview))
 
     async def _pause(self, request: web.Request) -> web.Response:
         await _body(request, codec.EmptyBody)
@@ -189,6 +204,17 @@ async def _body(request: web.Request, model: type[_Model]) -> _Model:
 
 def _answer(body: bytes, status: int = 200) -> web.Response:
     return web.Response(body=body, status=status, content_type=codec.JSON, headers=_COMMON_HEADERS)
+
+
+async def _stream(request: web.Request, chunks: Iterable[bytes]) -> web.StreamResponse:
+    response = web.StreamResponse(headers=_COMMON_HEADERS)
+    response.content_type = codec.JSON
+    await response.prepare(request)
+    for chunk in chunks:
+        await response.write(chunk)
+        await asyncio.sleep(0)  # write() alone yields only when the reader is slow
+    await response.write_eof()
+    return response
 
 
 def _result(result: CommandResult) -> web.Response:

@@ -15,7 +15,7 @@ import yaml
 
 from ccr_tui.cli.check import exit_code
 from ccr_tui.cli.main import main
-from engine.api.snapshots import FlowState, PartitionState
+from engine.api.snapshots import FlowState, PartitionState, SyncState
 from engine.checking import CheckReport, Grant, check
 from engine.config.model import Config
 from engine.sandbox import Listener
@@ -33,6 +33,7 @@ USER = "limited"
 def documented(side: str, flow: str, prefix: str) -> list[list[str]]:
     """Return the documented commands for the source or the target, for other names."""
     names = {"User:ccr": f"User:{USER}", "orders.": prefix, "primary-to-dr": flow}
+    names |= {"primary.": "east.", "syncs.dr.": "syncs.west."}
     commands = []
     for found, block in _BLOCK.findall(DOCS.read_text()):
         for line in block.strip().splitlines() if found == side else ():
@@ -91,7 +92,7 @@ class Limited:
     async def allow_all(self) -> None:
         """Allow what the documentation says, quickly."""
         await self.source.allow(self.prefix, "READ", "DESCRIBE_CONFIGS", prefixed=True)
-        needed = ("CREATE", "ALTER", "WRITE", "READ")
+        needed = ("CREATE", "ALTER", "WRITE", "READ", "DESCRIBE_CONFIGS", "ALTER_CONFIGS")
         await self.target.allow(self.prefix, *needed, prefixed=True)
         await self.target.allow(self.state, "CREATE", "WRITE", "READ")
 
@@ -116,16 +117,25 @@ async def test_the_documented_permissions_are_enough(limited: Limited) -> None:
             assert given.returncode == 0, given.stdout + given.stderr
     await create(secured.sandbox, limited.topic, 2, cleanup_policy="compact")
     await produce(secured, limited.topic)
-    before = await limited.check(on_poison="quarantine")
+    optional = {
+        "on_poison": "quarantine",
+        "mm2": {"heartbeats": "both", "offset_syncs": "source", "checkpoints": True},
+    }
+    before = await limited.check(**optional)
     assert exit_code(before) == 0, before
-    async with limited.running(on_poison="quarantine") as engine:
+    async with limited.running(**optional) as engine:
         await engine.mirrored(limited.topic, 300)
+        await until(
+            lambda: {s.name for s in engine.flow.snapshot().syncs if s.state == SyncState.IN_STEP}
+            >= {"mm2 heartbeats", "mm2 offset syncs"},
+            "MirrorMaker 2's topics are written",
+        )
         await grow(secured.sandbox, limited.topic, 3)
         await until(lambda: (limited.topic, 2) in engine.flow.board.partitions, "it is grown")
         await produce(secured, limited.topic, 100, first=300)
         await engine.mirrored(limited.topic, 400)
     # Once more: now it has to find out what the mirror holds.
-    async with limited.running(on_poison="quarantine") as engine:
+    async with limited.running(**optional) as engine:
         await produce(secured, limited.topic, 50, first=400)
         await engine.mirrored(limited.topic, 450)
     await assert_mirrored(secured, limited.topic, 450)

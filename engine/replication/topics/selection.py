@@ -11,6 +11,7 @@ from engine.api.preview_snapshots import Decision, Rule
 from engine.config.flow_section import FlowConfig, Rename, TopicSelection
 from engine.config.matching import Pattern, TooSlowError
 from engine.kafka.metadata import TopicMetadata
+from engine.replication.sync.mm2 import names
 
 TOTAL_S = 0.5
 """Processor time that deciding about all topics that are new may take."""
@@ -19,6 +20,7 @@ TOTAL_S = 0.5
 _INTERNAL = re.compile(r".*[-.]internal|.*\.replica|__.*|_schemas|_confluent.*")
 _ESCAPED = re.compile(r"\\([^A-Za-z0-9])")
 _IS_INTERNAL = Decision(False, Rule.INTERNAL)
+_HEARTBEATS = Decision(True, Rule.HEARTBEATS)
 _LOOPS = Decision(False, Rule.LOOP)
 _NO_MATCH = Decision(False, Rule.NO_MATCH)
 
@@ -36,7 +38,9 @@ class TopicSelector:
         self._include = _rules(Rule.INCLUDE, self.topics.include)
         self._exclude = _rules(Rule.EXCLUDE, self.topics.exclude)
         self._prefix = f"{flow.source}." if flow.rename == Rename.PREFIX else ""
-        self._target = flow.target
+        self._source, self._target = flow.source, flow.target
+        self._heartbeats_back = {*map(names.replicated_heartbeats, (flow.source, flow.target))}
+        self._heartbeats = flow.mm2.heartbeats is not None
         self._decided: dict[tuple[str, bool], Decision] = {}
         self._too_slow: dict[str, TooSlowError] = {}  # by topic
         self._spent: dict[str, float] = {}  # seconds by regex, while deciding
@@ -70,15 +74,18 @@ class TopicSelector:
 
     def target_name(self, topic: str) -> str:
         """Return the mirror topic's name."""
+        if self._heartbeats and topic == names.HEARTBEATS:
+            return names.replicated_heartbeats(self._source)
         return self._prefix + topic
 
     def _decide_all(self, topics: Iterable[TopicMetadata]) -> None:
         self._spent = dict.fromkeys([*self.topics.include, *self.topics.exclude], 0.0)
-        deadline = time.thread_time() + TOTAL_S
+        began, used = time.perf_counter(), time.thread_time()
         for topic in topics:
             if topic.name in self._too_slow:
                 raise self._too_slow[topic.name]
-            if time.thread_time() > deadline:
+            # The wall clock first: asking for the thread's own time costs as much as a match.
+            if time.perf_counter() - began > TOTAL_S and time.thread_time() - used > TOTAL_S:
                 slowest = max(self._spent, key=lambda pattern: self._spent[pattern])
                 cause = f"all topics up to {topic.name!r} took it longer than {TOTAL_S:g} s"
                 raise TooSlowError(slowest, topic.name, cause)
@@ -90,6 +97,10 @@ class TopicSelector:
 
     def _decide(self, topic: TopicMetadata) -> Decision:
         name = topic.name
+        if self._heartbeats and name == names.HEARTBEATS:
+            return _HEARTBEATS
+        if self._heartbeats and name in self._heartbeats_back:
+            return _LOOPS
         if (topic.internal or _INTERNAL.fullmatch(name)) and name not in self._named:
             return _IS_INTERNAL
         decision = self._first(self._exclude, name) or self._first(self._include, name)
@@ -99,9 +110,9 @@ class TopicSelector:
 
     def _first(self, rules: Sequence[tuple[Pattern, Decision]], name: str) -> Decision | None:
         for pattern, decision in rules:
-            began = time.thread_time()
+            began = time.perf_counter()
             matched = pattern.matches(name)
-            self._spent[pattern.text] += time.thread_time() - began
+            self._spent[pattern.text] += time.perf_counter() - began
             if matched:
                 return decision
         return None

@@ -1,0 +1,106 @@
+"""Keeps the configs of mirrors in step with their sources' (KIP-339).
+
+Remembers by topic what both had when they last agreed (`sync/configs/<topic>` in the state topic),
+so that a change on the source can be told from an operator's on the mirror.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.api.preview_snapshots import KeptConfig, TopicPlan
+from engine.api.snapshots import OutOfStep
+from engine.errors import KafkaError
+from engine.kafka.metadata import ClusterMetadata
+from engine.replication.state_records import Entry
+from engine.replication.sync.syncer import Outcome, SyncContext
+from engine.replication.topics.mirrors import Mirrors
+
+NAME = "configs"
+_VALUES = "v"
+
+
+class ConfigSync:
+    """A flow's configs syncer."""
+
+    name = NAME
+
+    def __init__(self, context: SyncContext) -> None:
+        self._context = context
+        self.interval = context.config.configs.interval
+        self._mirrors = Mirrors(context.flow, context.config, context.source, context.target)
+        # The record's own, so that whoever previews meanwhile knows what was agreed on since.
+        self._remembered = context.record.synced.setdefault(NAME, {})
+
+    async def sync_once(self) -> Outcome:
+        """Compare all mirrors that there are, change what is to be changed."""
+        context = self._context
+        names = {key[0]: p.target_topic for key, p in context.board.partitions.items()}
+        source = await context.source.metadata()
+        target = await context.target.metadata(names.values())
+        there = _mirrored(names, source, target)
+        selected = {topic: source.topics[topic] for topic in there}
+        facts = await self._mirrors.facts(
+            selected, names, target, there, agreed=agreed_values(self._remembered)
+        )
+        plan = await self._mirrors.plan(facts)
+        changing = [each for each in plan.topics.values() if each.configs]
+        refused = await self._mirrors.configure(changing)
+        await self._remember(
+            {topic: plan.agreed[topic] for topic in plan.agreed if topic not in refused}
+        )
+        outcome = Outcome(sum(len(each.configs) for each in changing if each.topic not in refused))
+        for each in plan.topics.values():
+            outcome.left += left_of(each, refused.get(each.topic))
+        return outcome
+
+    async def _remember(self, agreed: dict[str, dict[str, str]]) -> None:
+        entries: list[Entry] = []
+        before = agreed_values(self._remembered)
+        changed = {topic: now for topic, now in agreed.items() if now != before.get(topic, {})}
+        for topic, values in changed.items():
+            entries.append((f"sync/{NAME}/{topic}", {_VALUES: values} if values else None))
+        if entries:
+            await self._context.remember(entries)
+        for topic, values in changed.items():
+            self._remembered[topic] = {_VALUES: values}
+
+
+def agreed_values(remembered: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Return by topic the configs that source and mirror agreed on last."""
+    return {topic: dict(entry[_VALUES]) for topic, entry in remembered.items()}
+
+
+def left_of(plan: TopicPlan, refused: KafkaError | None) -> list[OutOfStep]:
+    """Return what is not as on the source once a plan was carried out, and why."""
+    subject = f"topic {plan.target_topic}"
+    left = [
+        OutOfStep(f"{subject}, {each.name}", kept_text(each), _HOW_TO_UNDO) for each in plan.kept
+    ]
+    left += [OutOfStep(subject, each.text, each.next_step) for each in plan.conflicts]
+    if refused is not None:
+        names = ", ".join(each.name for each in plan.configs)
+        left.append(OutOfStep(f"{subject}, {names}", refused.cause, refused.next_step))
+    return left
+
+
+_HOW_TO_UNDO = "configs.overwrite undoes it; configs.pinned or configs.exclude makes it right"
+
+
+def kept_text(kept: KeptConfig) -> str:
+    """Say what somebody set on a mirror, and what its source has."""
+    here = "was removed there" if kept.value is None else f"was set to {kept.value} there"
+    source = "has none" if kept.wanted is None else f"has {kept.wanted}"
+    return f"{here}, the source {source}: left alone"
+
+
+def _mirrored(names: dict[str, str], source: ClusterMetadata, target: ClusterMetadata) -> list[str]:
+    """Return the topics that are there on both sides."""
+    return [
+        topic
+        for topic, name in names.items()
+        if topic in source.topics
+        and (mirror := target.topics.get(name)) is not None
+        and mirror.partitions
+    ]
