@@ -174,11 +174,22 @@ def _flow_row(flow: FlowSnapshot, snapshot: EngineSnapshot) -> Row:
     notes = _notes(flow.reason)
     if flow.partitions_stopped:
         notes += (f"partitions stopped: {flow.partitions_stopped} (ccr lag {flow.name})",)
+    notes += tuple(_inbound(flow))
+    if flow.offsets is not None:
+        notes += (f"offsets: {flow.offsets}",)
     if flow.verification is not None:
         notes += tuple(_verified(flow.verification))
     if flow.owner is not None and not flow.owned_here:
         notes += (f"owner: engine {flow.owner.engine_id} on {flow.owner.host}",)
     return Row(cells, notes)
+
+
+def _inbound(flow: FlowSnapshot) -> Iterator[str]:
+    """Tell which flows write into the source, and what of theirs is left out."""
+    for other in flow.inbound:
+        whose = f" what {other.source} has" if other.source else ""
+        way = "the other way" if other.back else f"brings{whose} to {flow.source}"
+        yield f"{other.name}: {way}; {wording.count(other.left_out_records)} records left out"
 
 
 def _verified(found: VerificationSnapshot) -> Iterator[str]:
@@ -238,8 +249,12 @@ def _lacks(row: PartitionSnapshot) -> Iterator[str]:
         where = f", last {newest.first} to {newest.end - 1} {newest.reason}" if newest else ""
         aside = f"; {row.quarantined_records} in quarantine" if row.quarantined_records else ""
         yield f"lacks {row.skipped_records} source offsets{where}{aside}"
+    if row.left_out_records:
+        yield f"{row.left_out_records} records came by other flows and are left out"
     if row.foreign_records:
         yield f"{row.foreign_records} records in the mirror are not this flow's"
+    if row.offsets is not None and row.offsets.since is not None:
+        yield f"its offset {row.offsets}"
 
 
 def _offset(offset: int | None) -> str:

@@ -27,6 +27,9 @@ def flow_facts(flow: FlowSnapshot, state: ConsoleState, now: float, symbols: Sym
     facts.append(_lag_fact(flow, symbols))
     facts.append(_rate_fact(flow, symbols))
     facts += _verify_facts(flow)
+    if flow.offsets is not None:
+        tone = Tone.WARN if flow.offsets.differs else Tone.PLAIN
+        facts.append([("Offset", Tone.DIM), (f" {flow.offsets}", tone)])
     facts.append(_owner_fact(flow, state, now))
     old = formats.age(state.observed_ago(flow.observed_at, now))
     total = f"{formats.count(flow.records_total, 20)} records, {formats.size(flow.bytes_total)}"
@@ -174,6 +177,16 @@ def _left_out(partition: PartitionSnapshot) -> list[Fact]:
         if partition.quarantined_records:
             fact.append((f"; {partition.quarantined_records:,} in quarantine", Tone.WARN))
         facts.append(fact)
+    if partition.left_out_records:
+        facts.append(
+            [
+                ("Others", Tone.DIM),
+                (
+                    f" {partition.left_out_records:,} records came by other flows, left out",
+                    Tone.PLAIN,
+                ),
+            ]
+        )
     if partition.foreign_records:
         facts.append(
             [
@@ -181,6 +194,9 @@ def _left_out(partition: PartitionSnapshot) -> list[Fact]:
                 (f" {partition.foreign_records:,} records in the mirror are not ours", Tone.WARN),
             ]
         )
+    if partition.offsets is not None:
+        tone = Tone.PLAIN if partition.offsets.since is None else Tone.WARN
+        facts.append([("Offset", Tone.DIM), (f" {partition.offsets}", tone)])
     return facts
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engine.api.both_ways_snapshots import ConflictsSnapshot, InboundFlowSnapshot
+from engine.api.offsets_snapshots import OffsetsSnapshot, OffsetsTotals
 from engine.config.secrets import SecretState
 
 
@@ -106,6 +108,8 @@ class PartitionSnapshot:
     skipped_records: int = 0  # source offsets left out, in all
     quarantined_records: int = 0
     foreign_records: int = 0  # in the mirror, between ours: somebody else writes there
+    left_out_records: int = 0  # of the source: another flow mirrored them into it
+    offsets: OffsetsSnapshot | None = None  # None: they are translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,10 @@ class FlowSnapshot:
     topic_limits: tuple[TopicLimit, ...] = ()  # the first that matches a topic counts
     verification: VerificationSnapshot | None = None  # None: not verified by this engine
     syncs: tuple[SyncSnapshot, ...] = ()  # while this engine owns the flow
+    inbound: tuple[InboundFlowSnapshot, ...] = ()  # likewise
+    left_out_records: int = 0  # of the source: other flows mirrored them into it
+    conflicts: ConflictsSnapshot | None = None  # None: not looked for by this engine
+    offsets: OffsetsTotals | None = None  # None: they are translated
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.config.cluster_section import SecurityProtocol, login_mismatch, trust_mismatch
+from engine.config.flow_section import FlowConfig, Origin, Rename
 from engine.config.model import Config
 from engine.config.nearest import did_you_mean, listed
 from engine.config.problems import KeyPath
@@ -48,37 +49,80 @@ def protocols_of_clusters(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, st
             yield ("clusters", name, "tls"), trust
 
 
+def writes_to_read_only(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Yield a sentence for each of MirrorMaker 2's topics on a source that is read_only."""
+    clusters, flows = data.get("clusters"), data.get("flows")
+    if not isinstance(clusters, dict) or not isinstance(flows, dict):
+        return
+    for name, flow in flows.items():
+        mm2, source = (flow.get("mm2"), flow.get("source")) if isinstance(flow, dict) else (0, 0)
+        if not isinstance(mm2, dict) or not isinstance(source, str):
+            continue
+        cluster = clusters.get(source)
+        if not isinstance(cluster, dict) or cluster.get("read_only") is not True:
+            continue
+        for key, value in (("heartbeats", "both"), ("offset_syncs", "source")):
+            if mm2.get(key) == value:
+                text = f"writes to {source}, which is read_only; use target"
+                yield ("flows", name, "mm2", key), text
+
+
 def _undefined(cluster: str, clusters: Mapping[str, Any]) -> str:
     hint = did_you_mean(cluster, clusters)
     return f"{cluster!r} is not a cluster of this file; defined are {listed(clusters)}{hint}"
 
 
 def circles(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """Yield a warning for each set of flows on which a record could come back to where it began."""
+    """Yield a warning for each set of flows on which a record could come back to where it began.
+
+    A flow that takes only what was first written on its source ends every such way; with prefixes,
+    names decide.
+    """
+    onward = {name: flow for name, flow in config.flows.items() if _forwards(flow)}
     warned: set[frozenset[str]] = set()
-    for name, flow in config.flows.items():
-        way = _way(config, flow.target, flow.source)
+    for name, flow in onward.items():
+        if flow.rename == Rename.PREFIX:
+            continue
+        way = _way(onward, flow.target, flow.source)
         around = frozenset((name, *way))
         if way and around not in warned:
             warned.add(around)
             text = (
-                f"goes round in a circle with {listed(way)}: a topic that all of them select would"
-                " be copied round and round; select different topics (topics.include)"
+                f"goes round in a circle with {listed(way)}, and none of them leaves out what"
+                " another brought (origin: any, or prefixes): a topic that all of them select would"
+                " be copied round and round; set origin: local"
             )
             yield ("flows", name), text
 
 
-def _way(config: Config, start: str, end: str) -> list[str]:
+def _forwards(flow: FlowConfig) -> bool:
+    """Whether a flow takes what other flows brought to its source."""
+    return flow.origin == Origin.ANY or flow.rename == Rename.PREFIX
+
+
+def _way(flows: Mapping[str, FlowConfig], start: str, end: str) -> list[str]:
     """Return the flows that lead from one cluster to another, the fewest there are."""
     ways: dict[str, list[str]] = {start: []}
     to_look_at = [start]
     while to_look_at:
         here = to_look_at.pop(0)
-        for name, flow in config.flows.items():
+        for name, flow in flows.items():
             if flow.source == here and flow.target not in ways:
                 ways[flow.target] = [*ways[here], name]
                 to_look_at.append(flow.target)
     return ways.get(end, [])
+
+
+def dotted_heartbeats(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Yield a warning for each source whose heartbeats MirrorMaker 2's clients would not know."""
+    for name, flow in config.flows.items():
+        alias = flow.source.partition(".")[0]
+        if flow.mm2.heartbeats is not None and alias != flow.source:
+            text = (
+                f"is for clients that take a cluster's name to end at the first dot: to them"
+                f" {flow.source}.heartbeats comes from {alias!r}; name the cluster without dots"
+            )
+            yield ("flows", name, "mm2", "heartbeats"), text
 
 
 def plaintext_secrets(config: Config) -> Iterator[KeyPath]:

@@ -46,6 +46,13 @@ class Rename(StrEnum):
     PREFIX = "prefix"
 
 
+class Origin(StrEnum):
+    """Whose records a flow takes, of those that its source has."""
+
+    LOCAL = "local"
+    ANY = "any"
+
+
 class StartAt(StrEnum):
     """Where a partition that was never mirrored begins."""
 
@@ -193,6 +200,9 @@ class FlowConfig(Model):
     """Which topics; all that are not internal when left out."""
     rename: Rename = Rename.IDENTITY
     """identity: same names; prefix: <source>.<topic>."""
+    origin: Origin = Origin.LOCAL
+    """local: what was first written on the source; any: what other flows brought there, too (never
+    in a ring). With rename: prefix, names decide."""
     start: Start = StartAt.EARLIEST
     """earliest, latest, {timestamp: …} or {offset: …}, for partitions never mirrored before."""
     isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"

@@ -15,6 +15,7 @@ HEADER = struct.Struct(">qiibIhiqqqhii")
 HEADER_SIZE = HEADER.size  # 61
 PREFIX = struct.Struct(">qi")  # base offset, length of what follows
 PREFIX_SIZE = PREFIX.size  # 12
+PRODUCER_ID = struct.Struct(">qh")  # id, epoch; at AT_PRODUCER
 
 # Offsets of single fields from the batch's start.
 AT_EPOCH, AT_MAGIC, AT_CRC, AT_ATTRIBUTES = 12, 16, 17, 21

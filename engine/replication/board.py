@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
+from engine.api.offsets_snapshots import OffsetsTotals
 from engine.api.snapshots import (
     PartitionSnapshot,
     PartitionsPage,
@@ -15,6 +16,7 @@ from engine.api.snapshots import (
     Trend,
 )
 from engine.kafka.fetch import TopicPartition
+from engine.replication.identical.identity import offsets_of, totals
 from engine.replication.lag import Rate
 from engine.replication.partition import MirrorPartition
 
@@ -98,6 +100,10 @@ class Board:
         """Count partitions in a state."""
         return self.count(lambda partition: partition.state == state)
 
+    def offsets(self) -> OffsetsTotals | None:
+        """Count partitions by how their offsets are to the source's; None: they are translated."""
+        return totals([row.offsets for row in self._rows.values()])
+
     def page(self, since: int) -> PartitionsPage:
         """Return the rows that changed after version `since`."""
         if since > self.version:
@@ -130,6 +136,8 @@ def _row(flow: str, p: MirrorPartition, now: float, version: int) -> PartitionSn
         p.history.skipped_records,
         p.history.quarantined,
         p.history.foreign,
+        p.history.left_out,
+        offsets_of(p),
     )
 
 
@@ -145,6 +153,7 @@ def _at_rest(row: PartitionSnapshot, p: MirrorPartition) -> bool:
         and row.state is p.state
         and row.reason is p.reason
         and row.foreign_records == p.history.foreign
+        and row.left_out_records == p.history.left_out
         and row.skipped_records == p.history.skipped_records
         and row.target_topic == p.target_topic
         and p.positioned

@@ -400,6 +400,10 @@ class Flow:
             observed_at=observed,
             verification=self._mirroring.verification if self._mirroring else None,
             syncs=self._mirroring.syncs if self._mirroring else (),
+            inbound=self._mirroring.inbound if self._mirroring else (),
+            conflicts=self._mirroring.conflicts if self._mirroring else None,
+            left_out_records=sum(p.history.left_out for p in board.partitions.values()),
+            offsets=board.offsets(),
             topic_limits=tuple(
                 TopicLimit(topics, rate) for topics, rate in self.limiter.topic_rates.items()
             ),

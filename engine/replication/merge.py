@@ -17,6 +17,7 @@ from crc32c import crc32c
 from engine.kafka import batch as b
 from engine.kafka import records as r
 from engine.kafka import varint
+from engine.replication.both_ways.marks import FLOW_EPOCH, Inbound, is_a_flows
 
 TINY_BYTES = 4096
 TINY_RECORDS = 16
@@ -29,28 +30,40 @@ LEAST_COMPRESSED = 4
 NEVER = b.CODEC_MASK | b.TIMESTAMP_LOG_APPEND | b.CONTROL | b.DELETE_HORIZON
 
 _unpack = b.HEADER.unpack_from
+_producer = b.PRODUCER_ID.unpack_from
 _table = varint.TABLE
 _table_size = varint.TABLE_SIZE
 
 
 class Merged:
-    """A batch in the making: records behind room for the header."""
+    """A batch in the making: records behind room for the header.
+
+    Batches of the flows in `inbound` are passed over.
+    """
 
     __slots__ = (
         "base_timestamp",
         "batches",
         "buffer",
         "count",
+        "first",
+        "inbound",
         "last_at",
+        "left_out",
         "max_timestamp",
         "pieces",
+        "skipped",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, inbound: Inbound | None = None) -> None:
         self.buffer = bytearray(b.HEADER_SIZE)
+        self.inbound = inbound
         self.count = 0
         self.batches = 0
-        self.last_at = -1  # where the last batch taken begins
+        self.skipped = 0  # batches that were passed over
+        self.left_out = 0  # their records
+        self.first = -1  # source offset where the first batch begins, passed over or not
+        self.last_at = -1  # where the last batch begins
         self.base_timestamp = 0
         self.max_timestamp = 0
         self.pieces: list[list[int]] = []  # [first source offset, records]
@@ -62,9 +75,10 @@ class Merged:
 
         `position` is the next source offset wanted, `excluded` the attributes that end the run,
         `limit` the size in bytes at which the batch is full. Returns (at, position) after the last
-        batch taken. Raises CorruptBatchError, or IndexError or ValueError where records don't fit.
+        batch. Raises CorruptBatchError, or IndexError or ValueError where records don't fit.
         """
         buffer = self.buffer
+        inbound = self.inbound
         count = self.count
         base_timestamp = self.base_timestamp
         max_timestamp = self.max_timestamp
@@ -87,9 +101,22 @@ class Merged:
             ):
                 break
             if crc32c(view[at + 21 : at + size]) != crc:
-                if self.batches:
+                if self.last_at >= 0:
                     break  # those before it go on
                 raise b.CorruptBatchError(f"the batch at offset {base} does not match its CRC")
+            if inbound is not None:
+                pid, epoch = _producer(view, at + 43)
+                if pid in inbound:
+                    inbound[pid] += records
+                    self.left_out += records
+                    self.skipped += 1
+                    self.first = base if self.first < 0 else self.first
+                    self.last_at = at
+                    position = base + records
+                    at += size
+                    continue
+                if epoch == FLOW_EPOCH and pid >= 0:
+                    break  # nobody knows it yet: the pump tells
             if count == 0:
                 base_timestamp = max_timestamp = first
             read = at + 61
@@ -141,6 +168,7 @@ class Merged:
                 self.pieces.append([base, records])
             position = next_piece = base + records
             self.batches += 1
+            self.first = base if self.first < 0 else self.first
             self.last_at = at
             at += size
         self.count = count
@@ -167,21 +195,22 @@ class Joined(NamedTuple):
 
 
 def join_compressed(
-    view: memoryview, at: int, end: int, excluded: int, limit: int
+    view: memoryview, at: int, end: int, excluded: int, limit: int, inbound: Inbound | None = None
 ) -> Joined | None:
     """Decode the run of small batches in one codec that begins at `at`; None when it is short.
 
-    `excluded` are attributes that end the run; `limit` is for the records' bytes without
-    compression: a target topic may have them so. A batch that cannot be read ends the run, and a
-    run that is too short is not joined, so that it is told in the way of any other batch.
+    `excluded` are attributes that end the run, as do batches of other flows unless `inbound` is
+    None; `limit` is for the records' bytes without compression: a target topic may have them so. A
+    batch that cannot be read ends the run, and a run that is too short is not joined, so that it is
+    told in the way of any other batch.
     """
-    few = list(islice(_small_compressed(view, at, end, excluded), LEAST_COMPRESSED))
+    few = list(islice(_small_compressed(view, at, end, excluded, inbound), LEAST_COMPRESSED))
     if len(few) < LEAST_COMPRESSED:
         return None
     records: list[r.RawRecord] = []
     size = taken = 0
     last, behind = few[0][0], at
-    for header, batch in _small_compressed(view, at, end, excluded):
+    for header, batch in _small_compressed(view, at, end, excluded, inbound):
         try:
             b.check_crc(batch, 0, header.size, header.crc)
             more = r.decode(batch)
@@ -202,7 +231,7 @@ _RECORD_OVERHEAD = 24  # bytes at most before a record's key, of these sizes
 
 
 def _small_compressed(
-    view: memoryview, at: int, end: int, excluded: int
+    view: memoryview, at: int, end: int, excluded: int, inbound: Inbound | None
 ) -> Iterator[tuple[r.Batch, memoryview]]:
     before: r.Batch | None = None
     for header, batch in r.batches(view[at:end]):
@@ -212,6 +241,7 @@ def _small_compressed(
             or not header.codec
             or header.attributes & excluded
             or not 0 < header.record_count <= TINY_RECORDS
+            or (inbound is not None and _is_anothers(header, inbound))
         ):
             return
         if before is not None and (
@@ -220,3 +250,9 @@ def _small_compressed(
             return
         yield header, batch
         before = header
+
+
+def _is_anothers(header: r.Batch, inbound: Inbound) -> bool:
+    return header.producer_id in inbound or is_a_flows(
+        header.attributes, header.producer_id, header.producer_epoch
+    )

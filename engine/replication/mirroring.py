@@ -6,24 +6,28 @@ import asyncio
 import time
 from collections.abc import Iterable
 
+from engine.api.both_ways_snapshots import ConflictsSnapshot, InboundFlowSnapshot
 from engine.api.snapshots import PartitionState, Severity, SyncSnapshot, VerificationSnapshot
-from engine.config.flow_section import FlowConfig
+from engine.config.flow_section import FlowConfig, Offsets
 from engine.errors import CcrError, ConnectError
 from engine.kafka.cluster import Cluster
 from engine.kafka.connection import ConnectionLostError
 from engine.replication.backoff import Backoff
 from engine.replication.board import Board
+from engine.replication.both_ways.conflict_watch import ConflictWatch
+from engine.replication.both_ways.provenance import Provenance
+from engine.replication.checkpoints import CheckpointWriter
 from engine.replication.discovery import Discovery
 from engine.replication.events import Events
+from engine.replication.identical.aligner import Aligner
 from engine.replication.limiter import Limiter
 from engine.replication.links import Links
 from engine.replication.partition import MirrorPartition
 from engine.replication.recovery import Recovery
 from engine.replication.repair import Repair
 from engine.replication.state_log import StateLog, SupersededError
-from engine.replication.state_records import CheckpointWriter
 from engine.replication.sync.everything import syncers
-from engine.replication.sync.syncer import SyncContext, SyncLoop
+from engine.replication.sync.syncer import SyncContext, Syncer, SyncLoop
 from engine.replication.troubles import Trouble
 from engine.replication.verify.continuous import ContinuousVerifier
 
@@ -51,8 +55,7 @@ class Mirroring:
         self._board = board
         self._events = events
         self._writer = CheckpointWriter()
-        for key, checkpoint in state.record.checkpoints.items():
-            self._writer.loaded(key, checkpoint.sealed)
+        self._writer.loaded(state.record)
         self._dirty: dict[MirrorPartition, None] = {}
         self._retried: set[MirrorPartition] = set()
         self._strangers_told: dict[MirrorPartition, float] = {}  # monotonic
@@ -70,23 +73,35 @@ class Mirroring:
             may_fetch=lambda: not (self.paused or self.draining),
             leader_moved=self._refresh_now.set,
         )
-        self._discovery = Discovery(
-            name, config, clusters, state.record, board, events, self, self._persist
+        context = SyncContext(
+            name, config, *clusters, board, state.record, self._state.append, events
         )
+        self._aligner = (
+            Aligner(context, self._refresh_now.set) if config.offsets == Offsets.IDENTICAL else None
+        )
+        self._discovery = Discovery(
+            name, config, clusters, state.record, board, events, self, self._persist, self._aligner
+        )
+        self._provenance = Provenance(context)
         self._recovery = Recovery(
             clusters[1],
             state.record,
             self._discovery,
-            Repair(name, config, clusters, events, self._persist),
+            Repair(name, config, clusters, events, self._persist, self._provenance),
+            self._provenance,
             prove_ownership=lambda: state.append([]),
             started=self._links.check,
             look_again=self._refresh_now.set,
         )
         self._recovery.suspended = self.paused
-        context = SyncContext(
-            name, config, *clusters, board, state.record, self._state.append, events
-        )
-        self._syncs = [SyncLoop(syncer, context) for syncer in syncers(context)]
+        if self._aligner is not None:
+            self._aligner.suspended = self.paused
+        window = config.conflicts.window
+        self._conflicts = ConflictWatch(context, self._provenance, window) if window else None
+        own: list[Syncer] = [self._provenance]
+        if self._conflicts is not None:
+            own.append(self._conflicts)
+        self._syncs = [SyncLoop(syncer, context) for syncer in [*own, *syncers(context)]]
         self._verifier = ContinuousVerifier(
             name,
             config,
@@ -106,6 +121,8 @@ class Mirroring:
             tasks.create_task(self._recovery.run())
             tasks.create_task(self._refresh_loop())
             tasks.create_task(self._verifier.run())
+            if self._aligner is not None:
+                tasks.create_task(self._aligner.run())
             for sync in self._syncs:
                 tasks.create_task(sync.run())
 
@@ -113,6 +130,8 @@ class Mirroring:
         """Stop fetching and wait until everything in flight is acknowledged."""
         self.draining = True
         self._links.recheck(self._board.partitions.values())
+        if self._aligner is not None:
+            await self._aligner.settle()
         while not self._idle():
             self._drained.clear()
             await self._drained.wait()
@@ -132,6 +151,11 @@ class Mirroring:
         return own + self._links.troubles
 
     @property
+    def selection_trouble(self) -> CcrError | None:
+        """Why topics cannot be selected anew; those that there are go on."""
+        return self._discovery.trouble
+
+    @property
     def verification(self) -> VerificationSnapshot | None:
         """What comparing the mirrors has found so far."""
         return self._verifier.snapshot()
@@ -142,6 +166,16 @@ class Mirroring:
         return tuple(sync.snapshot for sync in self._syncs)
 
     @property
+    def inbound(self) -> tuple[InboundFlowSnapshot, ...]:
+        """The flows that write into the source."""
+        return self._provenance.snapshot()
+
+    @property
+    def conflicts(self) -> ConflictsSnapshot | None:
+        """What looking for conflicts has found; None when that was not asked for."""
+        return self._conflicts.snapshot() if self._conflicts else None
+
+    @property
     def throttled(self) -> list[str]:
         """The clusters whose quotas hold the flow up just now."""
         return self._links.throttled
@@ -150,13 +184,10 @@ class Mirroring:
 
     async def set_paused(self, paused: bool) -> None:
         """Pause or resume, and remember it in the state topic."""
-    @property
-    def selection_trouble(self) -> CcrError | None:
-        """Why topics cannot be selected anew; those that there are go on."""
-        return self._discovery.trouble
-
         await self._state.append([("paused", {"paused": paused, "at": time.time()})])
         self.paused = self._recovery.suspended = paused
+        if self._aligner is not None:
+            self._aligner.suspended = paused
         if paused:
             self._halt_idle()
         else:
@@ -222,6 +253,8 @@ class Mirroring:
 
     def stranger_wrote(self, partition: MirrorPartition, expected: int, actual: int) -> None:
         """Somebody else writes into a mirror partition."""
+        if self._provenance.two_way:
+            return  # those who write to the target are mirrored back
         now = time.monotonic()
         if now - self._strangers_told.get(partition, -STRANGERS_SPACING_S) < STRANGERS_SPACING_S:
             return  # counted, and in every snapshot
@@ -251,7 +284,7 @@ class Mirroring:
                 continue
             self._trouble = None
             self.refreshed_at = time.time()
-            if not all(partition.positioned for partition in self._board.partitions.values()):
+            if not all(p.positioned or p.aligning for p in self._board.partitions.values()):
                 await backoff.sleep()  # topics just created have no leader for a moment
                 continue
             backoff.reset()
@@ -260,10 +293,10 @@ class Mirroring:
 
     async def _refresh(self) -> None:
         ready = await self._discovery.look()
-        if self._discovery.source is not None and self._discovery.target is not None:
-            self._links.assign(
-                self._board.partitions.values(), self._discovery.source, self._discovery.target
-            )
+        source, target = self._discovery.source, self._discovery.target
+        if source is not None and target is not None:
+            await self._provenance.prepare(source, target)
+            self._links.assign(self._board.partitions.values(), source, target)
         retried, self._retried = self._retried - self._discovery.replaced.keys(), set()
         self._recovery.enqueue([*ready, *retried])
         if self.paused:

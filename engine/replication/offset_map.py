@@ -2,7 +2,12 @@
 
 Target minus source is constant but for gaps, so the map is a list of runs (source, target, length),
 ascending on both sides. Kept in three arrays, 24 bytes a run: a transactional source makes a run at
-every marker.
+every marker, and other writers on the target one wherever they come in between.
+
+The newest EXACT_RUNS and more are exact. Older ones are folded: of FOLD_RUNS of them every
+KEPT_OF_RUNS-th stays, and when too many of those have gathered, every second one. Between folded
+runs the map knows no more than that what is asked for stands behind the one before: what it then
+answers is never past the right place, on either side.
 """
 
 from __future__ import annotations
@@ -13,22 +18,42 @@ from collections.abc import Iterable, Iterator
 
 Run = tuple[int, int, int]  # first source offset, first target offset, records
 
+EXACT_RUNS = 50_000  # at least so many of the newest are exact: 1.2 MB a partition
+FOLD_RUNS = 2_048  # folded at once
+KEPT_OF_RUNS = 16
+COARSE_RUNS = 2_048  # at most so many of those that were folded are kept
+
 
 class OffsetMap:
     """Runs in ascending order; appended at the end as the target acknowledges."""
 
-    __slots__ = ("_lengths", "_sources", "_targets")
+    __slots__ = ("_lengths", "_sources", "_targets", "coarse", "folded")
 
-    def __init__(self, runs: Iterable[Run] = ()) -> None:
+    def __init__(self, runs: Iterable[Run] = (), *, coarse: int = 0, folded: int = 0) -> None:
+        """Begin with runs; `coarse` of them, all then, are what is left of `folded` ones."""
         self._sources = array("q")
         self._targets = array("q")
         self._lengths = array("q")
+        self.coarse = 0
+        self.folded = 0  # exact runs that were folded so far
         for run in runs:
             self.append(*run)
+        self.coarse += coarse
+        self.folded += folded
 
     def __len__(self) -> int:
         """Count of runs."""
         return len(self._sources)
+
+    @property
+    def appended(self) -> int:
+        """Count of runs that there would be, had none been folded."""
+        return self.folded + len(self._sources) - self.coarse
+
+    @property
+    def exact_since(self) -> int | None:
+        """The first source offset from which on every mirrored record is known; None: none is."""
+        return self._sources[self.coarse] if self.coarse < len(self._sources) else None
 
     def append(self, source: int, target: int, count: int) -> None:
         """Add `count` records that were read from `source` on and stand at `target` on.
@@ -43,12 +68,41 @@ class OffsetMap:
                 raise ValueError(
                     f"run ({source}, {target}, {count}) reaches back behind {self.last_run()}"
                 )
-            if gap_source == 0 and gap_target == 0:
+            if gap_source == 0 and gap_target == 0 and len(self._sources) > self.coarse:
                 self._lengths[-1] = last_length + count
                 return
         self._sources.append(source)
         self._targets.append(target)
         self._lengths.append(count)
+        if len(self._sources) - self.coarse >= EXACT_RUNS + FOLD_RUNS:
+            self._fold()
+
+    def extend(self, rows: array[int]) -> None:
+        """Add runs as `runs` gave them out, [source, target, records, source, …].
+
+        Raises ValueError when they do not lie after everything mapped so far.
+        """
+        if not rows:
+            return
+        self.append(*rows[:3])
+        self._sources.extend(rows[3::3])
+        self._targets.extend(rows[4::3])
+        self._lengths.extend(rows[5::3])
+
+    def skip_to(self, appended: int) -> None:
+        """Runs are missing: what comes next was appended as number `appended`."""
+        if not self._sources:
+            self.append(0, 0, 0)
+        self.coarse, self.folded = len(self._sources), appended
+
+    def _fold(self) -> None:
+        """Thin the oldest exact runs out."""
+        for axis in (self._sources, self._targets, self._lengths):
+            old = axis[: self.coarse] + axis[self.coarse : self.coarse + FOLD_RUNS : KEPT_OF_RUNS]
+            axis[: self.coarse + FOLD_RUNS] = old[::2] if len(old) > COARSE_RUNS else old
+        kept = self.coarse + len(range(0, FOLD_RUNS, KEPT_OF_RUNS))
+        self.coarse = len(range(0, kept, 2)) if kept > COARSE_RUNS else kept
+        self.folded += FOLD_RUNS
 
     def last_run(self) -> Run | None:
         """Return the newest run."""
@@ -73,20 +127,60 @@ class OffsetMap:
     def to_target(self, source: int) -> int | None:
         """Return where the record at `source`, or the next one that was mirrored, stands.
 
-        None when nothing at or after `source` was mirrored yet.
+        Among folded runs perhaps an offset before it. None when nothing at or after `source` was
+        mirrored yet.
         """
-        return _translate(source, self._sources, self._targets, self._lengths)
+        return self._translate(source, self._sources, self._targets)
 
     def to_source(self, target: int) -> int | None:
-        """Return which source record stands at `target`, or is the next of ours after it."""
-        return _translate(target, self._targets, self._sources, self._lengths)
+        """Return which source record stands at `target`, or is the next of ours after it.
+
+        Among folded runs perhaps an offset before it.
+        """
+        return self._translate(target, self._targets, self._sources)
+
+    def _translate(self, offset: int, ours: array[int], theirs: array[int]) -> int | None:
+        lengths = self._lengths
+        index = bisect_right(ours, offset) - 1
+        if index >= 0 and offset < ours[index] + lengths[index]:
+            return theirs[index] + offset - ours[index]
+        if 0 <= index < self.coarse:
+            return theirs[index] + lengths[index]
+        return theirs[index + 1] if index + 1 < len(ours) else None
+
+    def record_before(self, source: int) -> tuple[int, int] | None:
+        """Return (source, target) of the last record known exactly, at or before `source`."""
+        index = bisect_right(self._sources, source) - 1
+        if index < 0 or not self._lengths[index]:
+            return None
+        inside = min(source - self._sources[index], self._lengths[index] - 1)
+        return self._sources[index] + inside, self._targets[index] + inside
+
+    def count(self, source: int, end: int) -> int:
+        """Count the mirrored records from source offset `source` up to `end`.
+
+        Among folded runs it is the most that there may be.
+        """
+        found = 0
+        index = max(bisect_right(self._sources, source) - 1, 0)
+        while index < len(self._sources) and self._sources[index] < end:
+            first, most = self._sources[index], self._lengths[index]
+            behind = first + most
+            if index < self.coarse and index + 1 < len(self._sources):
+                behind = self._sources[index + 1]
+                most = min(behind - first, self._targets[index + 1] - self._targets[index])
+            found += max(0, min(most, min(end, behind) - max(source, first)))
+            index += 1
+        return found
 
     def cut_target(self, target: int) -> Run | None:
         """Forget what stands at `target` and after: the target lost it.
 
         Returns (source, target, records) from the first record forgotten on, gaps not counted; None
-        when nothing was.
+        when nothing was, and when it is not known how many records those would be.
         """
+        if self.coarse and (self.exact_since is None or target < self._targets[self.coarse]):
+            return None
         return self._cut(self._targets, target)
 
     def cut_source(self, source: int) -> Run | None:
@@ -102,7 +196,7 @@ class OffsetMap:
         Returns as cut_target does, or None, with nothing changed, when there are not so many.
         """
         index, left = len(self._lengths), count
-        while left > 0 and index:
+        while left > 0 and index > self.coarse:
             index -= 1
             left -= self._lengths[index]
         if left > 0:
@@ -123,13 +217,5 @@ class OffsetMap:
             self._sources.pop()
             self._targets.pop()
             self._lengths.pop()
+        self.coarse = min(self.coarse, len(self._sources))
         return None if first is None else (*first, count)
-
-
-def _translate(
-    offset: int, ours: array[int], theirs: array[int], lengths: array[int]
-) -> int | None:
-    index = bisect_right(ours, offset) - 1
-    if index >= 0 and offset < ours[index] + lengths[index]:
-        return theirs[index] + offset - ours[index]
-    return theirs[index + 1] if index + 1 < len(ours) else None

@@ -20,12 +20,22 @@ from engine.api.snapshots import PartitionState, Reason
 from engine.kafka import batch as b
 from engine.kafka import codes
 from engine.kafka.fetch import Diverging, PartitionData, TopicPartition
+from engine.replication.both_ways.marks import Inbound, UnknownOriginError
 from engine.replication.measures import Measures
 from engine.replication.offset_map import OffsetMap
 from engine.replication.outbox import Failure, Outbox, refusal
 from engine.replication.pump import AlreadyThere, Append, DivergedError, Pump
 from engine.replication.splitting import Split
-from engine.replication.troubles import POISON, History, OutOfRange, Trouble, Truncated, remedy
+from engine.replication.troubles import (
+    POISON,
+    Began,
+    History,
+    OutOfRange,
+    Trouble,
+    Truncated,
+    UnknownOrigin,
+    remedy,
+)
 from engine.replication.unreadable import find_unreadable
 
 # Brokers forget a producer that was idle for producer.id.expiration.ms, a day unless set otherwise.
@@ -84,6 +94,7 @@ class MirrorPartition:
         self.history = History()
         self.split: Split | None = None  # a refused batch, to be sent in halves
         self.accepts = False  # an operator accepts, once, what a policy would stop for
+        self.aligning = False  # its mirror is being made to begin at the source's own offset
         self.source_leader = -1
         self.target_leader = -1
         self.measures = Measures()
@@ -142,12 +153,20 @@ class MirrorPartition:
     # life
 
     def begin(
-        self, producer: tuple[int, int], there: AlreadyThere | None, merge_limit: int
+        self,
+        producer: tuple[int, int],
+        there: AlreadyThere | None,
+        merge_limit: int,
+        inbound: Inbound | None = None,
     ) -> None:
-        """Start from what was acknowledged; `there` is what the target holds beyond it."""
+        """Start from what was acknowledged; `there` is what the target holds beyond it.
+
+        What the flows in `inbound` wrote is left out.
+        """
         self._drop_all()
         self._pump = Pump(producer, self.acked.source, self.acked.sequence)
         self._pump.merge_limit = merge_limit
+        self._pump.inbound = inbound
         self._pump.already_there = there if there and there.remaining else None
         self._outbox.begin(proven=there is not None and there.proven)
         self._touched_at = time.monotonic()
@@ -169,6 +188,8 @@ class MirrorPartition:
         self.acked.source, self.acked.target = source, target
         self.offset_map = OffsetMap()
         self.history.source_epoch = -1
+        if self.history.began is not None:
+            self.history.began = Began(source, target, "a topic was deleted and created anew")
 
     def rewind(self, source: int, target: int, count: int) -> None:
         """Go back before the newest `count` records, which the target lost."""
@@ -293,6 +314,11 @@ class MirrorPartition:
                 f"the mirror diverged: {error}", f"Compare {self.target_topic} with the source"
             )
             return
+        except UnknownOriginError as error:
+            self._trouble(
+                f"which flow is it? {error}", UnknownOrigin(error.producer_id, error.offset)
+            )
+            return
         except (ValueError, IndexError, struct.error) as error:
             unreadable = find_unreadable(view[data.start : data.end], pump.position, error)
             self._trouble(unreadable.why, unreadable)
@@ -302,8 +328,10 @@ class MirrorPartition:
             self._take_matched(pump)
         if appends:
             self._enqueue(appends)
+        if self.history.dropped_at < 0:
+            self.history.dropped_at = pump.dropped_at
         if pump.position != before:
-            self._passed(pump.position)
+            self._passed(pump)
 
     def _enqueue(self, appends: list[Append]) -> None:
         self._outbox.put(appends)
@@ -339,14 +367,17 @@ class MirrorPartition:
         self._got_through()
         self._listener.changed(self)
 
-    def _passed(self, position: int) -> None:
-        """Remember that everything before `position` is dealt with once the last append is."""
+    def _passed(self, pump: Pump) -> None:
+        """Remember that everything before its position is dealt with once the last append is."""
         newest = self._outbox.newest
         if newest is not None:
-            newest.next_source = position
+            newest.next_source = pump.position
+            newest.left_out += pump.left_out
         else:
-            self.acked.source = position
+            self.acked.source = pump.position
+            self.history.left_out += pump.left_out
             self._listener.changed(self)
+        pump.left_out = 0
 
     # to the target
 
@@ -405,6 +436,7 @@ class MirrorPartition:
         acked.target = target
         acked.sequence = b.add_sequence(acked.sequence, append.count)
         acked.newest_ms = append.max_timestamp
+        self.history.left_out += append.left_out
         self.measures.acknowledged(append.count, len(append.payload))
 
     def refused(self, append: Append, error: int, message: str) -> None:

@@ -2,8 +2,8 @@
 
 For each source batch the cheapest way that is right (design, section 3): stamp the header in place,
 merge a run of tiny ones, write it again densely (messages of formats 0 and 1 too), or leave it out
-(transaction markers, aborted data). The pump numbers what it puts out; it knows nothing of
-connections.
+(transaction markers, aborted data, what another flow mirrored into the source). The pump numbers
+what it puts out; it knows nothing of connections.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from engine.kafka import batch as b
 from engine.kafka import legacy
 from engine.kafka import records as r
 from engine.kafka.fetch import Aborted, PartitionData
+from engine.replication.both_ways.marks import Inbound, UnknownOriginError, is_a_flows
 from engine.replication.merge import NEVER, TINY_BYTES, Joined, Merged, join_compressed
 
 MERGE_LIMIT_BYTES = 256 * 1024
@@ -43,6 +44,7 @@ class Append:
     pieces: Sequence[Sequence[int]]  # [first source offset, records], in order
     next_source: int  # where to go on once this is acknowledged
     max_timestamp: int  # ms
+    left_out: int = 0  # other flows' records between the append before and `next_source`
 
 
 @dataclass(slots=True)
@@ -69,7 +71,10 @@ class Pump:
 
     __slots__ = (
         "already_there",
+        "dropped_at",
         "epoch",
+        "inbound",
+        "left_out",
         "matched",
         "merge_limit",
         "position",
@@ -85,6 +90,9 @@ class Pump:
         self.merge_limit = MERGE_LIMIT_BYTES
         self.already_there: AlreadyThere | None = None
         self.matched: list[tuple[int, int, int]] = []  # runs found to be on the target already
+        self.inbound: Inbound | None = None  # flows whose batches are left out; None: nobody's are
+        self.left_out = 0  # their records since the last append
+        self.dropped_at = -1  # the first batch with a marker or aborted records: its first offset
 
     def take(self, view: memoryview, data: PartitionData, *, committed: bool) -> list[Append]:
         """Turn the record set `view[data.start:data.end]` into appends and move on behind it.
@@ -93,14 +101,15 @@ class Pump:
         UnsupportedBatchError, DivergedError, content out of bounds) or IndexError when the first
         batch that is wanted cannot be mirrored. Where a later one cannot, those before it are
         returned, and the next record set begins with it; but where offsets do not ascend, any batch
-        of the set may be the wrong one, and nothing of it is taken.
+        of the set may be the wrong one, and nothing of it is taken. So it is, too, with a batch of
+        a flow that `inbound` does not have: UnknownOriginError.
         """
         out: list[Append] = []
-        before = self.position, self.sequence, self.epoch
+        before = self.position, self.sequence, self.epoch, self.left_out
         try:
             self._take_all(view, data, out, committed=committed)
         except DisorderError:
-            self.position, self.sequence, self.epoch = before
+            self.position, self.sequence, self.epoch, self.left_out = before
             raise
         except DivergedError:
             raise
@@ -118,14 +127,14 @@ class Pump:
         reached = -1  # where the batches so far end
         while at < end:
             if self.already_there is None and b.size_at(view, at, end) <= TINY_BYTES:
-                merged = Merged()
+                merged = Merged(self.inbound)
                 at_next, position = merged.absorb(
                     view, at, end, self.position, excluded, self.merge_limit
                 )
-                if merged.batches > 1:
-                    out.append(self._merged(merged, position))
+                if merged.batches > 1 or merged.skipped:
+                    self._take_merged(merged, position, out)
                     self.epoch = b.leader_epoch(view, merged.last_at)
-                    _check_order(merged.pieces[0][0], reached)
+                    _check_order(merged.first, reached)
                     at, reached = at_next, position
                     continue
             if legacy.is_legacy(view, at, end):
@@ -156,13 +165,26 @@ class Pump:
         if at == data.start < end:
             _explain_fragment(view[at:end])
 
-    def _merged(self, merged: Merged, position: int) -> Append:
-        payload = merged.finish((*self.producer, self.sequence))
-        sequence = self._number(merged.count)
+    def _take_merged(self, merged: Merged, position: int, out: list[Append]) -> None:
+        self.left_out += merged.left_out
         self.position = position
-        return Append(
-            payload, merged.count, sequence, merged.pieces, position, merged.max_timestamp
-        )
+        if merged.batches:
+            payload = merged.finish((*self.producer, self.sequence))
+            self._put(payload, merged.count, merged.pieces, position, merged.max_timestamp, out)
+
+    def _put(
+        self,
+        payload: memoryview | bytearray,
+        count: int,
+        pieces: Sequence[Sequence[int]],
+        next_source: int,
+        max_timestamp: int,
+        out: list[Append],
+    ) -> None:
+        """Put out a batch that is stamped with the next number."""
+        sequence, left_out = self._number(count), self.left_out
+        self.left_out = 0
+        out.append(Append(payload, count, sequence, pieces, next_source, max_timestamp, left_out))
 
     def _number(self, count: int) -> int:
         sequence = self.sequence
@@ -176,21 +198,32 @@ class Pump:
         next_offset = header.next_offset
         if next_offset <= self.position:
             return
-        if filter_.drops(header) or header.record_count == 0:
+        dropped = filter_.drops(header)
+        if dropped and self.dropped_at < 0:
+            self.dropped_at = header.base_offset
+        if dropped or header.record_count == 0 or self._is_anothers(header):
             self.position = next_offset
             return
         if self.already_there is not None or self._needs_rewrite(header):
             self._write(r.decode(view), header.codec, next_offset, out)
         else:
-            sequence = self._number(header.record_count)
-            b.stamp(view, header.codec, *self.producer, sequence)
+            b.stamp(view, header.codec, *self.producer, self.sequence)
             pieces = ((header.base_offset, header.record_count),)
-            out.append(
-                Append(
-                    view, header.record_count, sequence, pieces, next_offset, header.max_timestamp
-                )
-            )
+            self._put(view, header.record_count, pieces, next_offset, header.max_timestamp, out)
         self.position = next_offset
+
+    def _is_anothers(self, header: r.Batch) -> bool:
+        """Whether another flow mirrored the batch into the source; counts it then."""
+        inbound = self.inbound
+        if inbound is None:
+            return False
+        if header.producer_id in inbound:
+            inbound[header.producer_id] += header.record_count
+            self.left_out += header.record_count
+            return True
+        if is_a_flows(header.attributes, header.producer_id, header.producer_epoch):
+            raise UnknownOriginError(header.producer_id, header.base_offset)
+        return False
 
     def _needs_rewrite(self, header: r.Batch) -> bool:
         holes = header.last_offset_delta != header.record_count - 1
@@ -201,7 +234,9 @@ class Pump:
     ) -> Joined | None:
         if not header.codec or header.size > TINY_BYTES or self.already_there is not None:
             return None
-        return join_compressed(view, at, end, excluded & ~b.CODEC_MASK, self.merge_limit)
+        return join_compressed(
+            view, at, end, excluded & ~b.CODEC_MASK, self.merge_limit, self.inbound
+        )
 
     def _take_run(self, run: legacy.Run | Joined, out: list[Append]) -> None:
         if run.next_offset <= self.position:
@@ -219,9 +254,8 @@ class Pump:
         if not wanted:
             return
         payload = r.encode(wanted, codec, (*self.producer, self.sequence))
-        sequence = self._number(len(wanted))
         timestamp = max(record.timestamp for record in wanted)
-        out.append(Append(payload, len(wanted), sequence, _pieces(wanted), next_offset, timestamp))
+        self._put(payload, len(wanted), _pieces(wanted), next_offset, timestamp, out)
 
     def _match(self, there: AlreadyThere, wanted: list[r.RawRecord]) -> list[r.RawRecord]:
         """Pair records with those already on the target; return the rest."""

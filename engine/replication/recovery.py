@@ -12,6 +12,7 @@ from engine.kafka.cluster import Cluster
 from engine.kafka.connection import ConnectionLostError
 from engine.kafka.metadata import NO_LEADER
 from engine.replication.backoff import Backoff
+from engine.replication.both_ways.provenance import Provenance
 from engine.replication.discovery import Discovery
 from engine.replication.partition import MirrorPartition
 from engine.replication.pump import AlreadyThere
@@ -32,6 +33,7 @@ class Recovery:
         record: FlowRecord,
         discovery: Discovery,
         repair: Repair,
+        provenance: Provenance,
         *,
         prove_ownership: Callable[[], Awaitable[None]],
         started: Callable[[MirrorPartition], None],
@@ -42,6 +44,7 @@ class Recovery:
         self._record = record
         self._discovery = discovery
         self._repair = repair
+        self._provenance = provenance
         self._prove_ownership = prove_ownership
         self._started = started
         self._look_again = look_again
@@ -137,7 +140,8 @@ class Recovery:
         if identity is None:
             raise RuntimeError("partitions begin only after the flow was claimed")
         limit = self._discovery.merge_limit(partition.target_topic)
-        partition.begin((identity.producer_id, identity.producer_epoch), there, limit)
+        producer = identity.producer_id, identity.producer_epoch
+        partition.begin(producer, there, limit, self._provenance.inbound)
         self._started(partition)
 
     async def _mend_all(self) -> bool:

@@ -15,12 +15,21 @@ from engine.config.flow_section import FlowConfig, OnGap, OnPoison, OnRecreate
 from engine.errors import KafkaError
 from engine.kafka.cluster import EARLIEST, LATEST, Cluster
 from engine.kafka.metadata import ClusterMetadata
+from engine.replication.both_ways.provenance import Provenance
 from engine.replication.events import Events
 from engine.replication.partition import MirrorPartition
 from engine.replication.quarantine import Quarantine, Quarantined
 from engine.replication.resync import Lost
 from engine.replication.splitting import only_record, split
-from engine.replication.troubles import OutOfRange, Refused, Trouble, Truncated, Unreadable, remedy
+from engine.replication.troubles import (
+    OutOfRange,
+    Refused,
+    Trouble,
+    Truncated,
+    UnknownOrigin,
+    Unreadable,
+    remedy,
+)
 
 ACCEPT = "or accept it with ccr retry --accept"
 
@@ -35,12 +44,14 @@ class Repair:
         clusters: tuple[Cluster, Cluster],
         events: Events,
         persist: Callable[[Iterable[MirrorPartition]], Awaitable[None]],
+        provenance: Provenance,
     ) -> None:
         self._name = name
         self._config = config
         self._source, self._target = clusters
         self._events = events
         self._persist = persist
+        self._provenance = provenance
         self._quarantine = Quarantine(name, self._target)
 
     async def mend(
@@ -59,6 +70,8 @@ class Repair:
                 return await self._unreadable(partition, trouble)
             case Refused():
                 return await self._refused(partition, trouble)
+            case UnknownOrigin():
+                return await self._provenance.learn(partition, trouble)
             case _:
                 assert_never(trouble)
 

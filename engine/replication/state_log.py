@@ -21,6 +21,7 @@ from engine.kafka.connection import ConnectionLostError, DataConnection
 from engine.kafka.metadata import NO_LEADER, ClusterMetadata
 from engine.replication import internal_topic
 from engine.replication.backoff import Backoff
+from engine.replication.both_ways.marks import FLOW_EPOCH
 from engine.replication.state_records import (
     Entry,
     FlowRecord,
@@ -177,7 +178,8 @@ class StateLog:
         async with self._lock:
             await self._read()
             if self.record.identity is None:
-                mine = Identity(*await self._cluster.init_producer_id())
+                producer_id, _ = await self._cluster.init_producer_id()
+                mine = Identity(producer_id, FLOW_EPOCH)
                 await self._produce([identity_entry(mine)], None)
                 await self._read()
             if self.record.identity is None:

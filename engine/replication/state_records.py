@@ -3,33 +3,36 @@
 Topic `ccr.<flow>.internal` on the target, one partition, compacted (docs/state.md):
 
     identity                       {"format", "producer_id", "producer_epoch"}
+    flow                           {"source", "source_id", "target", "target_id", "rename"}
     owner                          {"engine", "host", "process", "generation", "released"}
     paused                         {"paused", "at"}
     partition/<topic>/<partition>  {"s": next source offset, "t": next target offset,
                                     "q": next sequence, "m": newest timestamp ms,
-                                    "c": sealed chunks, "r": newest runs, "x": why it stopped,
+                                    "c": sealed chunks, "k": folded ones of them,
+                                    "r": newest runs, "x": why it stopped,
                                     "h": topic ids, leader epoch, what was left out}
     runs/<topic>/<partition>/<n>   {"r": [[source, target, records], …]}  sealed, oldest first
+    coarse/<topic>/<partition>     {"k": folded chunks, "r": [[source, target, records], …]}
     sync/<syncer>/<object>         what a syncer remembers (engine.replication.sync)
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from itertools import islice
+from array import array
+from dataclasses import asdict, dataclass, field, fields
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from engine.api.snapshots import Owner, Reason, SkippedRange
 from engine.kafka.fetch import TopicPartition
 from engine.replication.offset_map import OffsetMap, Run
-from engine.replication.partition import MirrorPartition, Progress
-from engine.replication.troubles import History
+from engine.replication.partition import Progress
+from engine.replication.troubles import Began, History
 
 FORMAT = 1
-RUNS_INLINE = 128  # runs beyond this are sealed into a record of their own
+RUNS_INLINE = 128  # runs beyond this are sealed into a record of their own; divides FOLD_RUNS
 
 
 def state_topic(flow: str) -> str:
@@ -43,6 +46,19 @@ class Identity:
 
     producer_id: int
     producer_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The flow's clusters, as its configuration calls them, Kafka's own ids of them, and `rename`
+    of its configuration.
+    """
+
+    source: str
+    source_id: str
+    target: str
+    target_id: str
+    rename: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,7 @@ class Checkpoint:
     runs: list[Run]
     stopped: Reason | None
     history: History = field(default_factory=History)
+    folded: int = 0  # of the sealed chunks, how many were folded
 
 
 @dataclass(slots=True)
@@ -78,10 +95,12 @@ class FlowRecord:
     """The state topic's content, folded: the newest record of each key counts."""
 
     identity: Identity | None = None
+    ends: Ends | None = None
     owner: OwnerRecord | None = None
     paused: bool = False
     checkpoints: dict[TopicPartition, Checkpoint] = field(default_factory=dict)
-    sealed_runs: dict[tuple[str, int, int], list[Run]] = field(default_factory=dict)
+    sealed_runs: dict[tuple[str, int, int], array[int]] = field(default_factory=dict)
+    coarse_runs: dict[TopicPartition, tuple[int, list[Run]]] = field(default_factory=dict)
     synced: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # syncer, object
 
     def fold(self, key: str, value: dict[str, Any] | None, timestamp_ms: int) -> None:
@@ -89,12 +108,13 @@ class FlowRecord:
         kind, _, rest = key.partition("/")
         if kind == "partition":
             self._fold_partition(rest, value)
-        elif kind == "runs" and value is not None:
-            topic, partition, number = rest.rsplit("/", 2)
-            self.sealed_runs[topic, int(partition), int(number)] = _runs(value["r"])
+        elif kind in ("runs", "coarse"):
+            self._fold_runs(kind, rest, value)
         elif kind == "identity" and value is not None and self.identity is None:
             # The first one written counts: two engines that begin at once agree on it.
             self.identity = Identity(value["producer_id"], value["producer_epoch"])
+        elif kind == "flow" and value is not None:
+            self.ends = Ends(*(value[each.name] for each in fields(Ends)))
         elif kind == "owner" and value is not None:
             self.owner = OwnerRecord(
                 value["engine"],
@@ -125,15 +145,38 @@ class FlowRecord:
             _runs(value["r"]),
             _stopped(stopped) if stopped else None,
             _history(value.get("h")),
+            value.get("k", 0),
         )
 
+    def _fold_runs(self, kind: str, rest: str, value: dict[str, Any] | None) -> None:
+        if kind == "coarse":
+            topic, _, number = rest.rpartition("/")
+            self.coarse_runs.pop((topic, int(number)), None)
+            if value is not None:
+                self.coarse_runs[topic, int(number)] = value["k"], _runs(value["r"])
+            return
+        topic, partition, number = rest.rsplit("/", 2)
+        self.sealed_runs.pop((topic, int(partition), int(number)), None)
+        if value is not None:
+            flat = array("q", chain.from_iterable(_runs(value["r"])))
+            self.sealed_runs[topic, int(partition), int(number)] = flat
+
     def offset_map(self, key: TopicPartition) -> OffsetMap:
-        """Put a partition's map together from its sealed and its newest runs."""
+        """Put a partition's map together from its folded, its sealed and its newest runs."""
         checkpoint = self.checkpoints[key]
-        runs: list[Run] = []
-        for number in range(checkpoint.sealed):
-            runs.extend(self.sealed_runs.get((*key, number), []))
-        return OffsetMap([*runs, *checkpoint.runs])
+        folded, coarse = self.coarse_runs.get(key, (0, []))
+        if folded > checkpoint.folded:  # of an earlier life
+            folded, coarse = 0, []
+        found = OffsetMap(coarse, coarse=len(coarse), folded=folded * RUNS_INLINE)
+        for number in range(folded, checkpoint.sealed):
+            rows = self.sealed_runs.get((*key, number))
+            if rows is None:  # killed between two appends, with more to write than one can take
+                found.skip_to((number + 1) * RUNS_INLINE)
+            else:
+                found.extend(rows)
+        for run in checkpoint.runs:
+            found.append(*run)
+        return found
 
 
 def _stopped(row: list[Any]) -> Reason:
@@ -152,10 +195,13 @@ def _history(value: dict[str, Any] | None) -> History:
         value.get("n", 0),
         value.get("q", 0),
         value.get("f", 0),
+        value.get("l", 0),
+        value.get("d", -1),
+        Began(*value["b"]) if "b" in value else None,
     )
 
 
-def _history_value(history: History) -> dict[str, Any]:
+def history_value(history: History) -> dict[str, Any]:
     value: dict[str, Any] = {
         "s": history.source_id.hex,
         "t": history.target_id.hex,
@@ -166,6 +212,11 @@ def _history_value(history: History) -> dict[str, Any]:
         value["n"] = history.skipped_records
         value["q"] = history.quarantined
         value["f"] = history.foreign
+    if history.left_out:
+        value["l"] = history.left_out
+    if history.began is not None:
+        value["b"] = [history.began.source, history.began.target, history.began.why]
+        value["d"] = history.dropped_at
     return value
 
 
@@ -185,6 +236,11 @@ def identity_entry(identity: Identity) -> Entry:
     }
 
 
+def ends_entry(ends: Ends) -> Entry:
+    """Encode the flow's clusters."""
+    return "flow", asdict(ends)
+
+
 def owner_entry(owner: OwnerRecord) -> Entry:
     """Encode a claim, a heartbeat or a release."""
     return "owner", {
@@ -194,63 +250,6 @@ def owner_entry(owner: OwnerRecord) -> Entry:
         "generation": owner.generation,
         "released": owner.released,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoints:
-    """Entries to be written, and what is sealed once they are."""
-
-    entries: list[Entry]
-    sealed: dict[TopicPartition, int]
-
-
-class CheckpointWriter:
-    """Turns partitions into entries, sealing runs that no longer change."""
-
-    def __init__(self) -> None:
-        self._sealed: dict[TopicPartition, int] = {}
-
-    def loaded(self, key: TopicPartition, sealed: int) -> None:
-        """Note how many chunks of a partition are sealed already."""
-        self._sealed[key] = sealed
-
-    def encode(self, partitions: Iterable[MirrorPartition]) -> Checkpoints:
-        """Encode the checkpoints of those that have a position; call `written` when they stand."""
-        out = Checkpoints([], {})
-        for partition in partitions:
-            if partition.positioned:
-                self._encode(partition, out)
-        return out
-
-    def written(self, checkpoints: Checkpoints) -> None:
-        """Their chunks need not be written again."""
-        self._sealed.update(checkpoints.sealed)
-
-    def _encode(self, partition: MirrorPartition, out: Checkpoints) -> None:
-        name = f"{partition.topic}/{partition.partition}"
-        offset_map = partition.offset_map
-        # A map that was cut has fewer chunks than were written; the whole ones stay as they are.
-        whole = max(0, len(offset_map) - 1) // RUNS_INLINE
-        sealed = min(self._sealed.get(partition.key, 0), whole)
-        while len(offset_map) - sealed * RUNS_INLINE > RUNS_INLINE:
-            first = sealed * RUNS_INLINE
-            chunk = [list(run) for run in islice(offset_map.runs(first), RUNS_INLINE)]
-            out.entries.append((f"runs/{name}/{sealed}", {"r": chunk}))
-            sealed += 1
-        out.sealed[partition.key] = sealed
-        acked, reason = partition.acked, partition.reason
-        value: dict[str, Any] = {
-            "s": acked.source,
-            "t": acked.target,
-            "q": acked.sequence,
-            "m": acked.newest_ms,
-            "c": sealed,
-            "r": [list(run) for run in offset_map.runs(sealed * RUNS_INLINE)],
-            "h": _history_value(partition.history),
-        }
-        if reason is not None and not reason.retriable:
-            value["x"] = [reason.text, reason.next_step, reason.since, reason.acceptable]
-        out.entries.append((f"partition/{name}", value))
 
 
 def encode_value(value: dict[str, Any] | None) -> bytes | None:

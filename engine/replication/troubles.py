@@ -55,6 +55,14 @@ class Refused:
     batch: bytes  # as it was sent
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownOrigin:
+    """A batch that a flow of ccr wrote into the source, and it is not known which."""
+
+    producer_id: int
+    offset: int  # source offset
+
+
 def remedy(error: int) -> str:
     """Return what an operator can do about a refusal by the target, before he tries again."""
     match error:
@@ -74,7 +82,16 @@ def remedy(error: int) -> str:
             return "Remove the cause on the target"
 
 
-Trouble = OutOfRange | Truncated | Unreadable | Refused
+Trouble = OutOfRange | Truncated | Unreadable | Refused | UnknownOrigin
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Where a mirror began whose offsets are to be identical, and why elsewhere than its source."""
+
+    source: int
+    target: int
+    why: str = ""
 
 
 @dataclass(slots=True)
@@ -88,6 +105,9 @@ class History:
     skipped_records: int = 0  # offsets of the source that were left out, in all
     quarantined: int = 0  # records
     foreign: int = 0  # records in the mirror, between ours, that somebody else wrote
+    left_out: int = 0  # records of the source that another flow had mirrored into it
+    dropped_at: int = -1  # first source offset of the first batch dropped as of no use to readers
+    began: Began | None = None  # None: offsets are translated
 
     def skip(self, skipped: SkippedRange) -> None:
         """Note a range of the source that is left out for good."""

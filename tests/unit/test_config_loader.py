@@ -182,10 +182,16 @@ def test_load_logs_the_warnings(tmp_path: Path, caplog: pytest.LogCaptureFixture
 @pytest.mark.parametrize(
     ("flows", "warned"),
     [
-        ({"x": "a b", "y": "b a"}, [("flows.x", "circle with y:")]),
-        ({"x": "a b", "y": "b c", "z": "c a"}, [("flows.x", "circle with y, z:")]),
-        ({"x": "a b", "y": "b c", "z": "a c"}, []),
-        ({"x": "a b", "x2": "a b"}, []),
+        ({"x": "a b", "y": "b a"}, []),
+        ({"x": "a b any", "y": "b a"}, []),
+        ({"x": "a b any", "y": "b a any"}, [("flows.x", "circle with y,")]),
+        ({"x": "a b any", "y": "b c any", "z": "c a any"}, [("flows.x", "circle with y, z,")]),
+        ({"x": "a b any", "y": "b c", "z": "c a any"}, []),
+        ({"x": "a b any", "y": "b c any", "z": "a c any"}, []),
+        ({"x": "a b any", "x2": "a b any"}, []),
+        ({"x": "a b prefix", "y": "b a prefix"}, []),
+        ({"x": "a b prefix", "y": "b a"}, []),
+        ({"x": "a b prefix", "y": "b a any"}, [("flows.y", "circle with x,")]),
     ],
 )
 def test_circles_are_warned_about_once(
@@ -194,8 +200,11 @@ def test_circles_are_warned_about_once(
     text = MINIMAL.replace("flows:\n  a-to-b: {source: a, target: b}\n", "")
     text += "  c: {bootstrap_servers: ['c:9092']}\nflows:\n"
     for name, ends in flows.items():
-        source, target = ends.split()
-        text += f"  {name}: {{source: {source}, target: {target}}}\n"
+        source, target, *more = ends.split()
+        setting = (
+            {"any": ", origin: any", "prefix": ", rename: prefix"}["".join(more)] if more else ""
+        )
+        text += f"  {name}: {{source: {source}, target: {target}{setting}}}\n"
     warnings = read(write(tmp_path, text)).warnings
     assert [warning.key for warning in warnings] == [key for key, _ in warned]
     assert all(part in warning.text for warning, (_, part) in zip(warnings, warned, strict=True))

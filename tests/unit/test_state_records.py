@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -10,13 +11,13 @@ from hypothesis import strategies as st
 
 from engine.api.snapshots import PartitionState
 from engine.kafka import records as r
+from engine.replication.checkpoints import CheckpointWriter
 from engine.replication.offset_map import OffsetMap
 from engine.replication.partition import MirrorPartition, Progress
 from engine.replication.positions import load_checkpoint
 from engine.replication.state_log import same_records
 from engine.replication.state_records import (
     RUNS_INLINE,
-    CheckpointWriter,
     Entry,
     FlowRecord,
     Identity,
@@ -171,8 +172,7 @@ class Kept:
             self.made = partition()
             load_checkpoint(self.made, record)
             self.writer = CheckpointWriter()
-            for key, checkpoint in record.checkpoints.items():
-                self.writer.loaded(key, checkpoint.sealed)
+            self.writer.loaded(record)
 
     def runs(self) -> list[tuple[int, int, int]]:
         """Read the runs that stand there."""
@@ -199,6 +199,85 @@ def test_no_run_is_ever_lost_whatever_fails(happens: list[tuple[object, int]]) -
         act(kept, amount)  # type: ignore[operator]
     kept.checkpoint(0)
     assert kept.runs() == list(kept.made.offset_map.runs())
+
+
+folding_early = patch.multiple(
+    "engine.replication.offset_map",
+    EXACT_RUNS=2 * RUNS_INLINE,
+    FOLD_RUNS=RUNS_INLINE,
+    KEPT_OF_RUNS=16,
+    COARSE_RUNS=20,
+)
+
+
+def begin_anew(kept: Kept, _: int) -> None:
+    """The source topic was made anew: nothing before is known."""
+    kept.made.restart(kept.made.acked.source, kept.made.acked.target)
+
+
+def cut(kept: Kept, runs: int) -> None:
+    """The target lost some of the newest."""
+    if runs < len(kept.made.offset_map) - kept.made.offset_map.coarse:
+        kept.made.offset_map.cut_last(2 * runs)
+
+
+@settings(max_examples=120)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just(Kept.add), st.sampled_from([60, 128, 300])),
+            st.tuples(st.just(Kept.checkpoint), st.just(0)),
+            st.tuples(st.just(Kept.fail), st.integers(0, 9)),
+            st.tuples(st.just(Kept.replace), st.just(0)),
+            st.tuples(st.just(begin_anew), st.just(0)),
+            st.tuples(st.just(cut), st.integers(1, 200)),
+        ),
+        max_size=25,
+    )
+)
+def test_a_folded_map_comes_back_as_it_was(happens: list[tuple[object, int]]) -> None:
+    kept = Kept()
+    with folding_early:
+        for act, amount in happens:
+            act(kept, amount)  # type: ignore[operator]
+        kept.checkpoint(0)
+        found = read(kept.topic).offset_map(KEY)
+        assert list(found.runs()) == list(kept.made.offset_map.runs())
+        assert (found.coarse, found.folded) == (
+            kept.made.offset_map.coarse,
+            kept.made.offset_map.folded,
+        )
+
+
+def test_what_is_kept_of_many_runs_is_bounded() -> None:
+    kept = Kept()
+    with folding_early:
+        for _ in range(40):
+            kept.add(100)
+            kept.checkpoint(0)
+    standing = [key for key, value in kept.topic.items() if value is not None]
+    assert len(standing) <= 2 + 4
+    assert sum(len(value or b"") for value in kept.topic.values()) < 30_000
+
+
+def test_an_engine_killed_before_runs_were_sealed_leaves_what_is_never_past_the_right_place() -> (
+    None
+):
+    """More runs than fit one append, and only the checkpoint that counts them stands."""
+    kept = Kept()
+    with folding_early:
+        kept.add(10)
+        kept.checkpoint(0)
+        kept.add(1_000)
+        entries = kept.writer.encode([kept.made]).entries
+        written(kept.topic, [entry for entry in entries if not entry[0].startswith("coarse/")])
+        found = read(kept.topic).offset_map(KEY)
+    for source in range(0, 3_025, 7):
+        run, inside = divmod(source, 3)
+        answer = found.to_target(source)
+        assert answer is not None
+        assert answer <= 2 * run + inside
+    assert found.exact_since == kept.made.offset_map.exact_since
 
 
 def test_sealed_runs_are_written_once_and_the_rest_stays_small() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from engine.kafka import batch as b
 from engine.kafka import records as r
+from engine.replication.both_ways.marks import is_a_flows
 from engine.replication.offset_map import Run
 from engine.replication.verify import findings as f
 from engine.replication.verify.runs import RunWalk
@@ -32,6 +33,7 @@ class Rules:
     target_compacts: bool = False
     mirrored_to: int = 0  # target offset; behind it, what our producer wrote is newer than the map
     producer_id: int = b.NO_PRODUCER_ID
+    local_only: bool = False  # what other flows mirrored into the source is not for the target
     skipped: Sequence[tuple[int, int]] = ()  # source ranges that policies left out
     skipped_known: bool = True  # whether those are all
     prove_compaction: bool = True  # the range reaches to the end, so superseding records are in it
@@ -58,7 +60,9 @@ class Comparer:
             cut = max_bytes is not None and source.bytes_read >= max_bytes
             if not has_source and (not has_target or cut):
                 break
-            if has_source and has_target and self._same_batch(source, target):
+            if (has_source and has_target and self._same_batch(source, target)) or (
+                (has_source and self._leave_out(source)) or (has_target and self._pass(target))
+            ):
                 await asyncio.sleep(0)
                 continue
             self._step(source if has_source else None, target if has_target else None)
@@ -84,12 +88,35 @@ class Comparer:
         target.take_batch()
         return True
 
+    def _leave_out(self, source: Side) -> bool:
+        """Whether the source stands before a batch that another flow brought; passes over it."""
+        if not self._rules.local_only or source.whole is None or not _is_a_flows(source.header):
+            return False
+        if self._runs.to_target(source.header.base_offset) is not None:
+            return False  # mirrored when the flow took anybody's
+        self._tally.left_out += source.header.record_count
+        source.take_batch()
+        return True
+
+    def _pass(self, target: Side) -> bool:
+        """Whether the target stands before a batch that somebody else wrote; passes over it."""
+        if self._pending or target.whole is None:
+            return False
+        header = target.header
+        if header.producer_id == self._rules.producer_id:
+            return False
+        if self._runs.to_source(header.base_offset) is not None:
+            return False  # of an earlier life of the flow
+        self._tally.only_target += header.record_count
+        target.take_batch()
+        return True
+
     def _step(self, source: Side | None, target: Side | None) -> None:
         """Deal with the next record of one side, or of both when they belong together."""
         place = self._runs.to_target(source.offset) if source else None
         origin = self._runs.to_source(target.offset) if target else None
         if source and place is None:
-            self._not_mirrored(source.peek())
+            self._not_mirrored(source)
             source.take()
         elif target and origin is None:
             self._strange(target)
@@ -116,9 +143,11 @@ class Comparer:
         self._tally.mismatched += 1
         self._name(ours.offset, theirs.offset, differs, ours, theirs)
 
-    def _not_mirrored(self, ours: r.RawRecord) -> None:
-        rules = self._rules
-        known = any(first <= ours.offset < end for first, end in rules.skipped)
+    def _not_mirrored(self, source: Side) -> None:
+        rules, ours = self._rules, source.peek()
+        known = (rules.local_only and _is_a_flows(source.header)) or any(
+            first <= ours.offset < end for first, end in rules.skipped
+        )
         if known or not rules.skipped_known:
             self._tally.left_out += 1
             return
@@ -219,6 +248,10 @@ def _same_bytes(
         return False
     # As bytes: comparing memoryviews goes byte by byte.
     return bytes(our_view[b.HEADER_SIZE :]) == bytes(their_view[b.HEADER_SIZE :])
+
+
+def _is_a_flows(header: r.Batch) -> bool:
+    return is_a_flows(header.attributes, header.producer_id, header.producer_epoch)
 
 
 def _shown(record: r.RawRecord) -> str:

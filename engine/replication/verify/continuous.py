@@ -73,7 +73,7 @@ class ContinuousVerifier:
     ) -> None:
         self._name = name
         self._rate = config.verify.bytes_per_second
-        self._committed = config.isolation == "read_committed"
+        self._config = config
         self._clusters = clusters
         self._board = board
         self._events = events
@@ -179,7 +179,7 @@ class ContinuousVerifier:
             partition.acked,
             partition.offset_map,
             partition.history,
-            committed=self._committed,
+            self._config,
             producer_id=self._producer_id(),
         )
 

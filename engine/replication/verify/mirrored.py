@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from engine.config.flow_section import FlowConfig
 from engine.kafka.fetch import TopicPartition
+from engine.replication.both_ways.marks import takes_local_only
 from engine.replication.offset_map import OffsetMap
 from engine.replication.partition import Progress
 from engine.replication.troubles import History
@@ -37,6 +39,7 @@ class Mirrored:
     skipped: Sequence[tuple[int, int]]
     skipped_known: bool
     committed: bool
+    local_only: bool
     producer_id: int
 
     @classmethod
@@ -47,8 +50,8 @@ class Mirrored:
         progress: Progress,
         offset_map: OffsetMap,
         history: History,
+        config: FlowConfig,
         *,
-        committed: bool,
         producer_id: int,
     ) -> Mirrored:
         """Copy what goes on changing while a flow runs, the offset map apart."""
@@ -61,18 +64,22 @@ class Mirrored:
             offset_map,
             skipped,
             listed >= history.skipped_records,
-            committed,
+            config.isolation == "read_committed",
+            takes_local_only(config),
             producer_id,
         )
 
     def first_common(self, bounds: Bounds) -> int:
-        """Return the first source offset of which both sides may still have the record."""
-        first = next(self.offset_map.runs(), None)
+        """Return the first source offset of which both sides may still have the record.
+
+        What the map has folded is not compared: it does not know each record's place.
+        """
+        first = self.offset_map.exact_since
         if first is None:
             return self.acked.source
         kept = self.offset_map.to_source(bounds.target_start)
         kept = self.acked.source if kept is None else kept
-        return min(max(first[0], bounds.source_start, kept), self.acked.source)
+        return min(max(first, bounds.source_start, kept), self.acked.source)
 
     def count_gone(self, bounds: Bounds, tally: Tally) -> None:
         """Count what retention took away before the first common record."""
@@ -91,6 +98,7 @@ class Mirrored:
             target_start=bounds.target_start,
             mirrored_to=self.acked.target,
             producer_id=self.producer_id,
+            local_only=self.local_only,
             skipped=self.skipped,
             skipped_known=self.skipped_known,
         )

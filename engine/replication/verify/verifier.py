@@ -20,8 +20,8 @@ from engine.kafka.cluster import EARLIEST, LATEST, Cluster
 from engine.kafka.codes import Code
 from engine.kafka.fetch import TopicPartition
 from engine.kafka.metadata import NO_TOPIC_ID, ClusterMetadata
-from engine.replication.topics.selection import TopicSelector
 from engine.replication.state_log import StateLog
+from engine.replication.topics.selection import TopicSelector
 from engine.replication.verify.findings import Tally
 from engine.replication.verify.mirrored import Bounds, Mirrored, compare_range
 from engine.replication.verify.policies import compacting
@@ -138,7 +138,7 @@ class Verifier:
             checkpoint.progress,
             record.offset_map(key),
             checkpoint.history,
-            committed=self._config.isolation == "read_committed",
+            self._config,
             producer_id=record.identity.producer_id if record.identity else -1,
         )
 

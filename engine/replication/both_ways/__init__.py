@@ -1,0 +1,1 @@
+"""The same topics mirrored both ways, or in a mesh: whose records are whose."""
