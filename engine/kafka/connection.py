@@ -184,6 +184,17 @@ class DataConnection(asyncio.BufferedProtocol):
         """How long the broker will yet answer nothing, seconds."""
         return max(0.0, self._throttled_until - asyncio.get_running_loop().time())
 
+    @property
+    def silent_for(self) -> float:
+        """For how long the broker has owed an answer and nothing came, seconds; 0.0: it owes none.
+
+        A quota's delay does not count.
+        """
+        if not self._waiting:
+            return 0.0
+        asked = self._waiting[0][2] - self._patience
+        return max(0.0, self._time() - max(asked, self._received_at))
+
     async def writable(self) -> None:
         """Wait until the socket takes more."""
         await self._writable.wait()

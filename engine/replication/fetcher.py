@@ -24,6 +24,7 @@ from engine.kafka.fetch_session import TopicFetchSession
 from engine.replication.backoff import Backoff
 from engine.replication.limiter import Limiter
 from engine.replication.partition import MirrorPartition
+from engine.replication.silence import Silence
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Fetcher:
         self._topic_sizes: dict[str, int] = {}  # partitions of each topic that this broker leads
         self._wake = asyncio.Event()
         self.trouble: CcrError | None = None
+        self.silence = Silence(cluster.name)
         self.answered_at = 0.0
         self.throttled_at = 0.0  # monotonic; when a quota held it up last
 
@@ -101,6 +103,7 @@ class Fetcher:
             connection = None
             try:
                 connection = await self._cluster.data_connection(self.node)
+                self.silence.connection = connection
                 self.trouble = None
                 backoff.reset()
                 self._session.reset()
@@ -111,6 +114,7 @@ class Fetcher:
             except (ConnectionLostError, struct.error, IndexError, UnicodeDecodeError) as error:
                 self._failed(ConnectError("fetching from cluster", self._cluster.name, str(error)))
             finally:
+                self.silence.connection = None
                 if connection is not None:
                     connection.abort("closed by ccr")
             await backoff.sleep()

@@ -52,7 +52,8 @@ class Links:
         """What keeps single brokers from being reached."""
         links: list[Fetcher | Sender] = [fetcher for fetcher, _ in self._fetchers.values()]
         links += [sender for sender, _ in self._senders.values()]
-        return [link.trouble for link in links if link.trouble is not None]
+        found = (link.trouble or link.silence.trouble() for link in links)
+        return [trouble for trouble in found if trouble is not None]
 
     @property
     def throttled(self) -> list[str]:

@@ -20,6 +20,7 @@ from engine.kafka.connection import ConnectionLostError, DataConnection
 from engine.replication.backoff import Backoff
 from engine.replication.partition import MirrorPartition
 from engine.replication.pump import Append
+from engine.replication.silence import Silence
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Sender:
         self.held = 0  # bytes its partitions hold
         self.throttled_at = 0.0  # monotonic; when a quota held it up last
         self.trouble: CcrError | None = None
+        self.silence = Silence(cluster.name)
 
     def adopt(self, partition: MirrorPartition) -> None:
         """A partition's appends go this way from now on."""
@@ -72,6 +74,7 @@ class Sender:
             connection = None
             try:
                 connection = await self._cluster.data_connection(self.node)
+                self.silence.connection = connection
                 self.trouble = None
                 backoff.reset()
                 await self._send_all(connection)
@@ -83,6 +86,7 @@ class Sender:
             except ConnectionLostError as error:
                 self._give_back(ConnectError("sending to cluster", self._cluster.name, str(error)))
             finally:
+                self.silence.connection = None
                 if connection is not None:
                     connection.abort("closed by ccr")
             await backoff.sleep()

@@ -384,3 +384,30 @@ async def test_a_large_request_may_take_longer_than_the_time_limit() -> None:
         assert not answer.done()
         with pytest.raises(ConnectionLostError, match="time limit"):
             await answer
+
+
+async def test_silence_counts_from_the_request_or_the_last_byte_and_only_while_one_is_due() -> None:
+    go_on = asyncio.Event()
+
+    async def late(peer: Peer) -> None:
+        request = await peer.request()
+        await go_on.wait()
+        answer = frame(request.correlation_id, b"x" * 12)
+        await peer.send(answer[:10])
+        await peer.send(answer[10:])
+        await hang(peer)
+
+    async with adopted(late) as data:
+        assert data.silent_for == 0.0, "nothing was asked"
+        answer = ask(data, seconds=20)
+        before = time.monotonic()
+        while data.silent_for < 0.1:
+            await asyncio.sleep(0.01)
+        assert data.silent_for <= time.monotonic() - before + 0.05
+        go_on.set()
+        await answer
+        assert data.silent_for == 0.0, "nothing is due"
+        data.throttled(60_000)
+        ask(data, seconds=20).cancel()
+        await asyncio.sleep(0)
+        assert data.silent_for == 0.0, "a quota's delay is announced"
