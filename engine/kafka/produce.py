@@ -15,7 +15,7 @@ from engine.kafka.wire import I32, Reader, string
 API_KEY = 0
 VERSIONS = (8, 7)  # best first
 
-_HEAD = struct.Struct(">hhii")  # transactional id (null), acks, timeout ms, topics
+_HEAD = struct.Struct(">hii")  # acks, timeout ms, topics
 _PARTITION = struct.Struct(">ii")  # partition, bytes
 _ANSWER = struct.Struct(
     ">ihqqq"
@@ -34,12 +34,20 @@ class Appended(NamedTuple):
     message: str
 
 
-def request_body(batches: Sequence[tuple[str, int, Payload]], *, timeout_ms: int) -> list[Payload]:
-    """Frame one batch a partition, (topic, partition, batch), without copying them; acks=all."""
+def request_body(
+    batches: Sequence[tuple[str, int, Payload]],
+    *,
+    timeout_ms: int,
+    transactional_id: str | None = None,
+) -> list[Payload]:
+    """Frame one batch a partition, (topic, partition, batch), without copying them; acks=all.
+
+    `transactional_id`: of the producer whose open transaction they belong to.
+    """
     by_topic: dict[str, list[tuple[int, Payload]]] = {}
     for topic, partition, batch in batches:
         by_topic.setdefault(topic, []).append((partition, batch))
-    parts: list[Payload] = [_HEAD.pack(-1, -1, timeout_ms, len(by_topic))]
+    parts: list[Payload] = [string(transactional_id) + _HEAD.pack(-1, timeout_ms, len(by_topic))]
     for topic, partitions in by_topic.items():
         parts.append(string(topic) + I32.pack(len(partitions)))
         for partition, batch in partitions:

@@ -49,8 +49,12 @@ class Discovery:
         events: Events,
         listener: Listener,
         persist: Callable[[Iterable[MirrorPartition]], Awaitable[None]],
+        aligner: Aligner | None,
     ) -> None:
-        """`persist` writes checkpoints of new partitions before their first append."""
+        """`persist` writes checkpoints of new partitions before their first append.
+
+        `aligner`: where offsets are to be identical.
+        """
         self._name = name
         self._source, self._target = clusters
         self._record = record
@@ -58,6 +62,7 @@ class Discovery:
         self._events = events
         self._listener = listener
         self._persist = persist
+        self._aligner = aligner
         self._config = config
         self._selector = TopicSelector(config)
         self._mirrors = Mirrors(name, config, self._source, self._target)
@@ -71,35 +76,35 @@ class Discovery:
         self._missing: set[MirrorPartition] = set()  # not listed by the source at the last look
         self._mirrors_missing: set[str] = set()  # nor these by the target
         self.replaced: dict[MirrorPartition, Side] = {}  # whose topic is another one now
+        self.trouble: TooSlowError | None = None  # why topics cannot be selected
         self.source: ClusterMetadata | None = None
         self.target: ClusterMetadata | None = None
 
     def merge_limit(self, target_topic: str) -> int:
         """Return how large a merged batch may be, bytes."""
-        self.trouble: TooSlowError | None = None  # why topics cannot be selected
         return self._merge_limits.get(target_topic, MERGE_LIMIT_BYTES)
 
     def forget_refusals(self) -> None:
         """Try again what was refused, and read the mirrors' limits anew."""
         self._refused.clear()
+        self._selector.forget_failures()
         self._merge_limits.clear()
 
     async def look(self) -> list[MirrorPartition]:
         """Look at both clusters once; return the partitions that can start now.
 
-        self._selector.forget_failures()
         Raises ConnectError and KafkaError.
         """
         source = await self._source.metadata()
         selected = await self._select(source)
         names = {topic: self._selector.target_name(topic) for topic in selected}
         target = await self._target.metadata(names.values())
+        self._refuse_one_cluster(source, target)
         self._note_deleted_mirrors(names, target)
         target = await self._ensure_mirrors(selected, names, target)
         await self._read_limits(names.values())
         self.source, self.target = source, target
         ready = self._adopt(selected, names)
-        self._refuse_one_cluster(source, target)
         self._compare_ids(source, target)
         ready = [partition for partition in ready if partition not in self.replaced]
         ready += await self._place(source, target)
@@ -107,11 +112,6 @@ class Discovery:
         await self._observe_inactive(source)
         return ready
 
-    async def _ensure_mirrors(
-        self,
-        selected: dict[str, TopicMetadata],
-        names: dict[str, str],
-        target: ClusterMetadata,
     async def _select(self, source: ClusterMetadata) -> dict[str, TopicMetadata]:
         """Return the selected topics; when regexes are too slow, those that there are already."""
         try:
@@ -134,6 +134,11 @@ class Discovery:
                 "Correct bootstrap_servers",
             )
 
+    async def _ensure_mirrors(
+        self,
+        selected: dict[str, TopicMetadata],
+        names: dict[str, str],
+        target: ClusterMetadata,
     ) -> ClusterMetadata:
         lacking = {}
         for topic, metadata in selected.items():
@@ -178,13 +183,16 @@ class Discovery:
                 partition = MirrorPartition((topic, number), names[topic], self._listener)
                 self._board.add(partition)
                 if load_checkpoint(partition, self._record):
+                    note_beginning(partition, identical=self._aligner is not None)
                     ready.append(partition)
         return [partition for partition in ready if partition.state != PartitionState.STOPPED]
 
     async def _place(
         self, source: ClusterMetadata, target: ClusterMetadata
     ) -> list[MirrorPartition]:
-        new = [p for p in self._board.partitions.values() if not p.positioned]
+        if self._aligner is not None:
+            await self._aligner.beginnings.tidy()
+        new = [p for p in self._board.partitions.values() if not (p.positioned or p.aligning)]
         for partition in new:
             if partition.topic in self._refused:
                 partition.stop(self._refused[partition.topic], "Remove the cause, then ccr retry")
@@ -192,24 +200,47 @@ class Discovery:
         if not new:
             self._first_time = False
             return []
-        placed = await self._start_policy.place(new, source, target, first_time=self._first_time)
-        for partition in placed:
-            partition.history.source_id = source.topic_id(partition.topic)
-            partition.history.target_id = target.topic_id(partition.target_topic)
-        # On record before the first append: after a crash the same beginning must be found.
-        await self._persist(placed)
-        for partition in set(new) - set(placed):
+        found = await self._start_policy.find(new, source, target, first_time=self._first_time)
+        begin = {partition: Began(at.source, at.target) for partition, at in found.items()}
+        if self._aligner is not None:
+            decision = self._aligner.decide(found)
+            begin = decision.begin
+            await self._aligner.submit(decision.align)
+        placed = await self._begin(begin, source, target)
+        for partition in set(new) - found.keys():
             partition.wait("a leader is missing on the source or the target")
-        self._first_time = self._first_time and len(placed) < len(new)
+        self._first_time = self._first_time and len(found) < len(new)
         self._announce(placed)
         return placed
+
+    async def _begin(
+        self,
+        begin: dict[MirrorPartition, Began],
+        source: ClusterMetadata,
+        target: ClusterMetadata,
+    ) -> list[MirrorPartition]:
+        for partition, began in begin.items():
+            partition.acked = Progress(began.source, began.target, 0)
+            partition.positioned = True
+            partition.history.source_id = source.topic_id(partition.topic)
+            partition.history.target_id = target.topic_id(partition.target_topic)
+            partition.history.began = began if self._aligner is not None else None
+        try:
+            # On record before the first append: after a crash the same beginning must be found.
+            await self._persist(begin)
+        except BaseException:
+            for partition in begin:
+                partition.positioned = False
+            raise
+        return list(begin)
 
     def _announce(self, placed: list[MirrorPartition]) -> None:
         topics: dict[str, list[MirrorPartition]] = {}
         for partition in placed:
             topics.setdefault(partition.topic, []).append(partition)
         for topic, partitions in topics.items():
-            there = sum(partition.acked.target for partition in partitions)
+            # A mirror whose offsets are its source's was empty.
+            there = sum(p.acked.target for p in partitions if offsets_of(p) != IDENTICAL)
             text = f"mirroring {len(partitions)} new partition{'s' * (len(partitions) > 1)}"
             if there:
                 text += f"; the mirror holds {there} records already, ours go after them"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 
 from engine.api.snapshots import PartitionState
-from engine.config.flow_section import FlowConfig
+from engine.config.flow_section import FlowConfig, Offsets
 from engine.kafka import fetch
 from engine.kafka.cluster import LATEST, Cluster
 from engine.kafka.fetch import TopicPartition
 from engine.replication.board import Board
+from engine.replication.identical.identity import note_beginning
 from engine.replication.partition import MirrorPartition
 from engine.replication.positions import load_checkpoint
 from engine.replication.state_log import StateLog
 from engine.replication.state_records import Checkpoint
-from engine.replication.troubles import Trouble
 from engine.replication.topics.selection import TopicSelector
+from engine.replication.troubles import Trouble
 
 
 class Observer:
@@ -29,6 +30,7 @@ class Observer:
         self._isolation = (
             fetch.READ_COMMITTED if config.isolation == "read_committed" else fetch.READ_UNCOMMITTED
         )
+        self._identical = config.offsets == Offsets.IDENTICAL
         self._loaded: dict[TopicPartition, Checkpoint] = {}
         self.observed_at = 0.0
 
@@ -66,6 +68,7 @@ class Observer:
             self._loaded[partition.key] = checkpoint
             before = partition.acked.source if partition.positioned else None
             load_checkpoint(partition, self._state.record)
+            note_beginning(partition, identical=self._identical)
             if before is not None:
                 partition.measures.acknowledged(max(0, partition.acked.source - before), 0)
         elif checkpoint.stopped is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from engine.api.snapshots import PartitionState
-from engine.config.flow_section import FlowConfig, StartAt, StartOffset, StartTimestamp
+from engine.config.flow_section import FlowConfig, Offsets, StartAt, StartOffset, StartTimestamp
 from engine.kafka import fetch
 from engine.kafka.cluster import EARLIEST, LATEST, Cluster
 from engine.kafka.fetch import TopicPartition
@@ -32,6 +32,16 @@ def load_checkpoint(partition: MirrorPartition, record: FlowRecord) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Where a partition begins by the start policy, and where its two logs stand."""
+
+    source: int  # offset to begin with
+    source_low: int  # start of the source's log
+    target_low: int  # start of the target's log; 0 where nobody asks
+    target: int  # end of the target's log
+
+
 class StartPolicy:
     """Looks up where partitions begin that were never mirrored before."""
 
@@ -40,18 +50,19 @@ class StartPolicy:
         self._isolation = (
             fetch.READ_COMMITTED if config.isolation == "read_committed" else fetch.READ_UNCOMMITTED
         )
+        self._identical = config.offsets == Offsets.IDENTICAL
         self._source = source
         self._target = target
 
-    async def place(
+    async def find(
         self,
         partitions: list[MirrorPartition],
         source: ClusterMetadata,
         target: ClusterMetadata,
         *,
         first_time: bool,
-    ) -> list[MirrorPartition]:
-        """Position partitions; return those that could be (the others have no leader just now).
+    ) -> dict[MirrorPartition, Beginning]:
+        """Return where partitions begin; those are left out that have no leader just now.
 
         `first_time` is the flow's very first look: only then does `latest` mean the source's end.
         A partition that appears later is new, and begins at its beginning, or its first records
@@ -63,18 +74,18 @@ class StartPolicy:
             dict.fromkeys(keys, LATEST), source, isolation=self._isolation
         )
         begin = await self._begin(keys, source, low, high, first_time=first_time)
-        ends = await self._target.list_offsets(
-            dict.fromkeys((partition.target_key for partition in partitions), LATEST), target
-        )
-        placed = []
-        for partition in partitions:
-            start, end = begin.get(partition.key), ends.get(partition.target_key)
-            if start is None or end is None:
-                continue
-            partition.acked = Progress(start, end, 0)
-            partition.positioned = True
-            placed.append(partition)
-        return placed
+        mirrors = [partition.target_key for partition in partitions]
+        ends = await self._target.list_offsets(dict.fromkeys(mirrors, LATEST), target)
+        starts = dict.fromkeys(mirrors, 0)
+        if self._identical:
+            starts = await self._target.list_offsets(dict.fromkeys(mirrors, EARLIEST), target)
+        return {
+            partition: Beginning(
+                begin[partition.key], low[partition.key], starts[mirror], ends[mirror]
+            )
+            for partition, mirror in zip(partitions, mirrors, strict=True)
+            if partition.key in begin.keys() & low.keys() and mirror in starts.keys() & ends.keys()
+        }
 
     async def _begin(
         self,

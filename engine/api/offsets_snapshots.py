@@ -1,0 +1,45 @@
+"""Whether mirrored records have their sources' very offsets (`offsets: identical`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class OffsetsState(StrEnum):
+    """How a mirror partition's offsets are to its source's."""
+
+    IDENTICAL = "identical"
+    ALIGNING = "aligning"  # the mirror is being made to begin where its source does
+    DIFFERS = "differs"  # from some offset on, for good
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetsSnapshot:
+    """One partition's."""
+
+    state: OffsetsState
+    since: int | None = None  # the first source offset that is another one on the target
+    because: str = ""
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        if self.since is None:
+            return str(self.state)
+        return f"{self.state} since {self.since} because {self.because}"
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetsTotals:
+    """A flow's partitions, counted."""
+
+    identical: int
+    aligning: int
+    differs: int
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        parts = [f"{self.identical} identical"]
+        parts += [f"{self.aligning} being aligned"] if self.aligning else []
+        parts += [f"{self.differs} differ (ccr lag)"] if self.differs else []
+        return ", ".join(parts)

@@ -1,0 +1,276 @@
+"""Aligning new partitions in the background: topic by topic, a few partitions at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.api.snapshots import Severity
+from engine.errors import CcrError, KafkaError
+from engine.kafka.connection import ConnectionLostError
+from engine.kafka.transactions import Transaction
+from engine.replication.backoff import Backoff
+from engine.replication.identical.alignment import Aligned, Alignment, NotFresh
+from engine.replication.identical.beginnings import Beginnings, Decision
+from engine.replication.identical.cost import AT_ONCE, total_cost
+from engine.replication.identical.entries import Value, holds
+from engine.replication.identical.fillers import Fillers
+from engine.replication.identical.target_log import TargetLog
+from engine.replication.identical.topic_hold import TopicHold
+from engine.replication.identical.wording import TOGETHER, WAITING, announcement, progress, result
+from engine.replication.partition import MirrorPartition
+from engine.replication.positions import Beginning
+from engine.replication.state_log import SupersededError
+from engine.replication.sync.syncer import SyncContext
+
+log = logging.getLogger(__name__)
+
+LEAST_PAUSE_S, MOST_PAUSE_S = 1.0, 30.0
+
+
+def transactional_id(flow: str, number: int) -> str:
+    """Name one of the transactional ids that a flow fills with; `number` is below AT_ONCE."""
+    return f"ccr.{flow}.align.{number}"
+
+
+@dataclass(slots=True)
+class _Job:
+    """The partitions of one mirror topic that are aligned together."""
+
+    topic: str
+    alone: bool  # no other partition of the topic is being mirrored
+    alignments: dict[MirrorPartition, Alignment] = field(default_factory=dict)
+    done: list[Aligned] = field(default_factory=list)
+
+
+class Aligner:
+    """One flow's. What is being aligned has no position until it is."""
+
+    def __init__(self, context: SyncContext, look_again: Callable[[], None]) -> None:
+        """`look_again` is called when partitions may be able to begin."""
+        self.beginnings = Beginnings(context.record, context.remember)
+        self.suspended = False
+        self._context = context
+        self._look_again = look_again
+        self._left: dict[str, Value] = holds(context.record)
+        self._pauses: dict[MirrorPartition, tuple[float, float]] = {}  # seconds, monotonic end
+        self._jobs: asyncio.Queue[tuple[str, list[MirrorPartition]]] = asyncio.Queue()
+        self._fillers = Fillers()
+        self._transactions: asyncio.Queue[Transaction] = asyncio.Queue()
+        for number in range(AT_ONCE):
+            name = transactional_id(context.flow, number)
+            self._transactions.put_nowait(Transaction(context.target, name))
+
+    def decide(self, found: Mapping[MirrorPartition, Beginning]) -> Decision:
+        """Decide about new partitions, which have no position yet.
+
+        Of a fresh topic all begin together: as long as none is used, READ can be withheld.
+        """
+        decision = self.beginnings.decide(found)
+        busy = {p.target_topic for p in self._context.board.partitions.values() if p.aligning}
+        busy |= {partition.target_topic for partition in decision.align}
+        for partition in list(decision.begin):
+            if partition.target_topic in busy and self._is_alone(partition.target_topic):
+                del decision.begin[partition]
+                partition.wait(TOGETHER)
+        return decision
+
+    async def submit(self, starts: Mapping[MirrorPartition, int]) -> None:
+        """Align partitions in the background, those that are due; the others wait.
+
+        Raises ConnectError, KafkaError and SupersededError: then none is.
+        """
+        if self.suspended:
+            return
+        now = time.monotonic()
+        due = {p: start for p, start in starts.items() if self._pauses.get(p, (0, 0))[1] <= now}
+        await self.beginnings.aim(due)
+        topics: dict[str, list[MirrorPartition]] = {}
+        for partition in due:
+            partition.aligning = True
+            partition.wait(WAITING)
+            topics.setdefault(partition.target_topic, []).append(partition)
+        for job in topics.items():
+            self._jobs.put_nowait(job)
+
+    async def run(self) -> None:
+        """Align what is submitted, until cancelled or superseded."""
+        await self._put_back(self._left)
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(AT_ONCE):
+                tasks.create_task(self._work())
+
+    async def settle(self) -> None:
+        """Begin nothing more; wait until what is under way has reached a good place to stop."""
+        self.suspended = True
+        await self._jobs.join()
+
+    async def _work(self) -> None:
+        while True:
+            topic, partitions = await self._jobs.get()
+            try:
+                if not self.suspended:
+                    await self._align(topic, partitions)
+            finally:
+                for partition in partitions:
+                    partition.aligning = False
+                self._jobs.task_done()
+            self._look_again()
+
+    # a topic
+
+    async def _align(self, topic: str, partitions: list[MirrorPartition]) -> None:
+        context = self._context
+        job = _Job(topic, self._is_alone(topic))
+        hold = TopicHold(context.target, topic, context.remember)
+        began_at = time.monotonic()
+        if await self._tried(partitions, hold.widen()):
+            await _each(partitions, lambda partition: self._recover(job, partition))
+        filling = list(job.alignments)
+        if filling and await self._tried(filling, self._announce(job, hold)):
+            await _each(filling, lambda partition: self._fill(job, partition))
+        # Not where this is cancelled or superseded: the next to start puts it back then.
+        await self._put_back({topic: hold.value})
+        if job.done:
+            self._tell(topic, result(job.done, time.monotonic() - began_at))
+
+    def _is_alone(self, topic: str) -> bool:
+        others = self._context.board.partitions.values()
+        return not any(other.positioned for other in others if other.target_topic == topic)
+
+    async def _announce(self, job: _Job, hold: TopicHold) -> None:
+        read = "READ is not withheld: other partitions of the topic are in use"
+        if job.alone:
+            read = await hold.withhold()
+        starts = [self.beginnings.goal(partition).start for partition in job.alignments]
+        self._tell(job.topic, announcement(total_cost(starts), len(starts), read))
+
+    async def _put_back(self, left: Mapping[str, Value]) -> None:
+        context = self._context
+        for topic, value in left.items():
+            hold = TopicHold(context.target, topic, context.remember, value)
+            backoff = Backoff(LEAST_PAUSE_S, MOST_PAUSE_S)
+            told = ""
+            while hold.value:
+                try:
+                    await hold.restore()
+                except SupersededError:
+                    raise
+                except (CcrError, ConnectionLostError) as error:
+                    if str(error) != told:
+                        told = str(error)
+                        text = f"what aligning changed on it is not put back yet: {told}"
+                        self._tell(topic, text, Severity.ERROR)
+                    await backoff.sleep()
+
+    # a partition
+
+    async def _recover(self, job: _Job, partition: MirrorPartition) -> None:
+        alignment = Alignment(self.beginnings.goal(partition).start)
+
+        async def recover() -> None:
+            async with self._log(partition) as target_log:
+                strange = await alignment.recover(target_log)
+            if strange is not None:
+                self._give_up(partition, strange)
+            else:
+                job.alignments[partition] = alignment
+
+        await self._tried([partition], recover())
+
+    async def _fill(self, job: _Job, partition: MirrorPartition) -> None:
+        goal = self.beginnings.goal(partition).start
+
+        def tell(reached: int) -> None:
+            if self.suspended and reached < goal:
+                raise KafkaError("aligning", partition.target_topic, "the flow pauses or ends")
+            partition.wait(progress(reached, goal))
+
+        async def fill() -> None:
+            async with self._log(partition) as target_log:
+                outcome = await job.alignments[partition].fill(
+                    target_log,
+                    lambda: self.beginnings.fills(partition, target_log.producer_id),
+                    tell,
+                )
+            if isinstance(outcome, NotFresh):
+                self._give_up(partition, outcome)
+            else:
+                job.done.append(outcome)
+                self._pauses.pop(partition, None)
+
+        await self._tried([partition], fill())
+
+    @asynccontextmanager
+    async def _log(self, partition: MirrorPartition) -> AsyncIterator[TargetLog]:
+        """Lend a transactional id, of which each is used by one partition at a time."""
+        transaction = await self._transactions.get()
+        goal = self.beginnings.goal(partition)
+        try:
+            async with TargetLog(
+                self._context.target,
+                partition.target_key,
+                transaction,
+                self._fillers,
+                goal.filled_by,
+            ) as target_log:
+                partition.wait(progress(0, goal.start))
+                yield target_log
+        finally:
+            self._transactions.put_nowait(transaction)
+
+    def _give_up(self, partition: MirrorPartition, strange: NotFresh) -> None:
+        self.beginnings.give_up(partition, strange.why)
+        text = (
+            f"{partition.target_topic}/{partition.partition} cannot be given its source's offsets: "
+            f"{strange.why}"
+        )
+        self._context.events.emit(
+            Severity.WARNING,
+            f"{self._context.flow}/{partition.topic}/{partition.partition}",
+            text,
+            "It is mirrored with offsets of its own; for identical ones, delete the mirror topic "
+            "and the flow's state of it, and begin anew (docs/identical-offsets.md)",
+        )
+
+    async def _tried(self, partitions: Iterable[MirrorPartition], act: Awaitable[None]) -> bool:
+        """Await what is done for partitions; what goes wrong is their reason to wait a while."""
+        try:
+            await act
+        except SupersededError:
+            raise
+        except CcrError as error:
+            text = f"{error.operation} {error.object}: {error.cause}"
+            self._put_off(partitions, text, error.next_step)
+        except ConnectionLostError as error:
+            self._put_off(partitions, str(error), "")
+        except Exception as error:  # a defect of ours: shown, and tried again
+            log.exception("aligning failed")
+            self._put_off(partitions, f"internal error: {type(error).__name__}: {error}", "")
+        else:
+            return True
+        return False
+
+    def _put_off(self, partitions: Iterable[MirrorPartition], text: str, next_step: str) -> None:
+        for partition in partitions:
+            before, _ = self._pauses.get(partition, (LEAST_PAUSE_S / 2, 0.0))
+            pause = min(before * 2, MOST_PAUSE_S)
+            self._pauses[partition] = pause, time.monotonic() + pause
+            partition.wait(f"its offsets are not aligned yet: {text}", next_step)
+
+    def _tell(self, topic: str, text: str, severity: Severity = Severity.INFO) -> None:
+        self._context.events.emit(severity, f"{self._context.flow}/{topic}", text)
+
+
+async def _each(
+    partitions: Iterable[MirrorPartition],
+    act: Callable[[MirrorPartition], Coroutine[Any, Any, None]],
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for partition in partitions:
+            tasks.create_task(act(partition))

@@ -1,0 +1,143 @@
+"""Aligning one partition: from whatever a crash left to a log that is empty and begins at `goal`.
+
+The log itself says how far it got: everything in it is fillers and markers of our transactions, it
+never reaches past the goal, and so every step can be done again. Each transaction leaves room for
+its own marker, which takes an offset when it is aborted: by us or, after a crash, by the next
+`begin`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.errors import KafkaError
+from engine.replication.identical.fillers import LARGEST, largest_batch
+
+TRANSACTION_FILLERS = 10 * LARGEST
+TRANSACTION_S = 20.0
+"""A transaction ends after so long, well before its coordinator would end it."""
+
+
+class TooLargeError(KafkaError):
+    """The broker takes no batch of this size."""
+
+
+class FillLog(Protocol):
+    """A target partition, as aligning uses it. All methods raise ConnectError and KafkaError."""
+
+    async def begin(self) -> None:
+        """Abort what a former run left open, and keep that run from writing any more."""
+
+    async def bounds(self) -> tuple[int, int]:
+        """Return where the log begins and ends now."""
+        ...
+
+    async def holds_only_ours(self, start: int, end: int) -> bool:
+        """Whether all that stands from `start` to `end` was written by our transactions."""
+        ...
+
+    async def open(self) -> None:
+        """Begin a transaction on the partition."""
+
+    async def append(self, count: int) -> int:
+        """Append so many fillers; return the first one's offset. Raises TooLargeError too."""
+        ...
+
+    async def abort(self, end: int) -> int:
+        """Abort the transaction; return where the log ends once that is at `end` or beyond."""
+        ...
+
+    async def delete(self, offset: int) -> None:
+        """Delete everything before an offset, which then is where the log begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """The log is empty and begins at the goal."""
+
+    filled: int  # offsets
+    exposed_seconds: float  # the longest time from a filler's append to its deletion
+
+
+@dataclass(frozen=True, slots=True)
+class NotFresh:
+    """The partition holds what is not ours; it was left as it is."""
+
+    why: str
+
+
+class Alignment:
+    """One partition's; `goal` is the offset at which its log shall begin.
+
+    After an error both steps are to be done again, beginning with `recover`.
+    """
+
+    def __init__(self, goal: int) -> None:
+        self._goal = goal
+        self._limit = LARGEST
+        self._exposed_longest = 0.0
+
+    async def recover(self, log: FillLog) -> NotFresh | None:
+        """Clear away what a former run left; needs READ on the topic where there is something."""
+        await log.begin()
+        start, end = await log.bounds()
+        if end > self._goal:
+            return NotFresh(f"it ends at offset {end} already, the source begins at {self._goal}")
+        if end > start:
+            if not await log.holds_only_ours(start, end):
+                return NotFresh("it holds records that are not this flow's")
+            await log.delete(end)
+        return None
+
+    async def fill(
+        self, log: FillLog, note: Callable[[], Awaitable[None]], tell: Callable[[int], None]
+    ) -> Aligned | NotFresh:
+        """Fill up to the goal and delete; needs no READ.
+
+        `note` puts on record who is about to fill; `tell` is told how far it got.
+        """
+        await log.begin()
+        start, end = await log.bounds()
+        if start != end:
+            return NotFresh("somebody writes into it")
+        await note()
+        filled = self._goal - end
+        while end < self._goal:
+            reached = await self._fill_some(log, end)
+            if reached is None:
+                return NotFresh(f"somebody wrote into it while it was being aligned, at {end}")
+            end = reached
+            tell(end)
+        if await log.bounds() != (self._goal, self._goal):
+            return NotFresh("somebody wrote into it while it was being aligned")
+        return Aligned(filled, self._exposed_longest)
+
+    async def _fill_some(self, log: FillLog, end: int) -> int | None:
+        """Fill by one transaction, delete that, return the new end; None: it was disturbed."""
+        began_at = time.monotonic()
+        most = min(self._goal - 1, end + TRANSACTION_FILLERS)
+        exposed_since = None
+        await log.open()
+        while end < most and time.monotonic() - began_at < TRANSACTION_S:
+            count = largest_batch(most - end, self._limit)
+            exposed_since = exposed_since or time.monotonic()
+            try:
+                first = await log.append(count)
+            except TooLargeError:
+                if count == 1:
+                    raise
+                self._limit = count // 2
+                continue
+            if first != end:
+                await log.abort(first + count + 1)
+                return None
+            end += count
+        if await log.abort(end + 1) != end + 1:
+            return None
+        await log.delete(end + 1)
+        if exposed_since is not None:
+            self._exposed_longest = max(self._exposed_longest, time.monotonic() - exposed_since)
+        return end + 1

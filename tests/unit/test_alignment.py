@@ -1,0 +1,138 @@
+"""Aligning a partition: from any crash to the goal, never past it, never over others' records."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.replication.identical import alignment
+from engine.replication.identical.alignment import Aligned, Alignment, NotFresh
+from engine.replication.identical.fillers import LARGEST
+from tests.unit.fill_model import CrashedError, ModelLog, Partition
+
+
+async def life(log: ModelLog, goal: int) -> Aligned | NotFresh:
+    """One engine's work on the partition, from its beginning."""
+    one = Alignment(goal)
+    strange = await one.recover(log)
+    if strange is not None:
+        return strange
+
+    async def note() -> None:
+        log.steps += 0
+
+    return await one.fill(log, note, lambda reached: None)
+
+
+@pytest.mark.parametrize("goal", [1, 2, 3, 5, LARGEST, LARGEST + 1, LARGEST + 2, 50_000_000])
+async def test_it_begins_at_the_goal(goal: int) -> None:
+    partition = Partition()
+    outcome = await life(ModelLog(partition), goal)
+    assert isinstance(outcome, Aligned)
+    assert outcome.filled == goal
+    assert (partition.start, partition.end, partition.open) == (goal, goal, False)
+
+
+async def test_what_can_be_seen_is_deleted_on_the_way() -> None:
+    """Fillers of one transaction at most stand in the log."""
+    partition = Partition()
+    log = ModelLog(partition)
+    most = 0
+    one = Alignment(50_000_000)
+    assert await one.recover(log) is None
+
+    async def note() -> None:
+        assert partition.end == 0
+
+    def tell(reached: int) -> None:
+        nonlocal most
+        assert partition.visible == 0
+        assert reached - most <= alignment.TRANSACTION_FILLERS + 1
+        most = reached
+
+    await one.fill(log, note, tell)
+    assert most == 50_000_000
+
+
+@pytest.mark.parametrize("goal", [1, 2, 5, 3 * LARGEST, alignment.TRANSACTION_FILLERS + 2])
+@pytest.mark.parametrize("dies_after", [False, True])
+async def test_killed_at_every_step(goal: int, dies_after: bool) -> None:
+    """Before or after any step, and then at any step of the life that follows."""
+    first = 0
+    while True:
+        first += 1
+        partition = Partition()
+        try:
+            await life(ModelLog(partition, first, dies_after), goal)
+            break
+        except CrashedError:
+            assert partition.end <= goal
+        second = 0
+        while True:
+            second += 1
+            copy = Partition(list(partition.rows), partition.start, partition.end, partition.open)
+            try:
+                await life(ModelLog(copy, second, not dies_after), goal)
+                break
+            except CrashedError:
+                assert copy.end <= goal
+            assert isinstance(await life(ModelLog(copy), goal), Aligned)
+            assert (copy.start, copy.end, copy.open) == (goal, goal, False)
+    assert first > 5
+
+
+async def test_the_goal_may_move_on_between_lives() -> None:
+    """Retention takes the source's oldest records while the mirror is aligned."""
+    partition = Partition()
+    with pytest.raises(CrashedError):
+        await life(ModelLog(partition, 7), 10)
+    assert isinstance(await life(ModelLog(partition), 25), Aligned)
+    assert (partition.start, partition.end) == (25, 25)
+    assert isinstance(await life(ModelLog(partition), 26), Aligned)
+    assert (partition.start, partition.end) == (26, 26)
+
+
+@given(
+    goal=st.integers(1, 3 * LARGEST),
+    step=st.integers(1, 25),
+    count=st.integers(1, 5),
+    dies_at=st.none() | st.integers(1, 25),
+)
+async def test_strangers_records_are_never_deleted(
+    goal: int, step: int, count: int, dies_at: int | None
+) -> None:
+    """Whenever somebody else writes: he keeps his records, and the mirror is not called aligned."""
+    partition = Partition()
+    log = ModelLog(partition, dies_at, strangers={step: count})
+    try:
+        outcome: object = await life(log, goal)
+    except CrashedError:
+        outcome = await life(ModelLog(partition), goal)
+    strange = [row for row in partition.rows if not row.ours]
+    for row in strange:
+        assert row.first >= partition.start
+        assert isinstance(outcome, NotFresh)
+    if not strange:
+        assert isinstance(outcome, Aligned)
+        assert (partition.start, partition.end) == (goal, goal)
+
+
+async def test_smaller_batches_where_the_topic_takes_no_larger() -> None:
+    partition = Partition(largest=1000)
+    assert isinstance(await life(ModelLog(partition), 5000), Aligned)
+    assert max(row.size for row in partition.rows) == 512
+    assert (partition.start, partition.end) == (5000, 5000)
+
+
+async def test_a_topic_that_takes_no_batch_at_all() -> None:
+    with pytest.raises(alignment.TooLargeError):
+        await life(ModelLog(Partition(largest=0)), 5000)
+
+
+async def test_a_mirror_that_reaches_beyond_the_goal() -> None:
+    partition = Partition()
+    await life(ModelLog(partition), 10)
+    outcome = await life(ModelLog(partition), 9)
+    assert outcome == NotFresh("it ends at offset 10 already, the source begins at 9")
+    assert (partition.start, partition.end) == (10, 10)
