@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Collection, Iterable
 
+from engine.checking.acls import check_acls
 from engine.checking.operations import TopicNeeds
 from engine.checking.report import (
     BrokerReport,
@@ -27,9 +28,11 @@ from engine.kafka.cluster import Cluster
 from engine.kafka.metadata import TopicMetadata
 from engine.kafka.topics import NewTopic, create_topics
 from engine.replication.quarantine import quarantine_topic
-from engine.replication.topics.selection import TopicSelector
 from engine.replication.state_records import state_topic
+from engine.replication.sync.mm2 import names as mm2_names
+from engine.replication.topics.selection import TopicSelector
 
+MM2_PURPOSE = "write MirrorMaker 2's topics (mm2)"
 # What a release was the first to speak: (API key, version).
 _RELEASES = (
     ("4.1", 0, 13),
@@ -117,6 +120,10 @@ async def _check_flow(name: str, flow: FlowConfig, clusters: dict[str, Cluster])
     try:
         selected, reading = await _check_source(source, flow, selector)
         problems, writing = await _check_target(name, flow, target, selector, selected)
+        if flow.sync.acls:
+            permissions, lacking = await check_acls(source, target)
+            writing += permissions
+            problems += lacking
     except CcrError as error:
         return FlowReport(name, flow.source, flow.target, 0, (), (_problem(error),))
     if not selected:
@@ -145,7 +152,18 @@ async def _check_source(
         refused = [t for t in hidden if asked.metadata.topics[t].error not in (0, 3)]
         asked.need("READ", refused, "mirror its records")
         needs.permissions += asked.permissions
+    needs.permissions += await _check_mm2_on_source(source, flow)
     return selected, needs.permissions
+
+
+async def _check_mm2_on_source(source: Cluster, flow: FlowConfig) -> list[Permission]:
+    own = mm2_names.written_on_source(flow)
+    if not own:
+        return []
+    needs = TopicNeeds(source.name, await source.metadata(own, operations=True))
+    needs.need("WRITE", own, MM2_PURPOSE)
+    needs.need("READ", own, MM2_PURPOSE)
+    return needs.permissions
 
 
 async def _check_target(
@@ -157,6 +175,8 @@ async def _check_target(
 ) -> tuple[list[Problem], list[Permission]]:
     mirrors = {selector.target_name(topic): metadata for topic, metadata in selected.items()}
     own = {state_topic(name): "keep the flow's state"}
+    mm2 = mm2_names.written_on_target(flow)
+    own |= dict.fromkeys(mm2, MM2_PURPOSE)
     if flow.on_poison is OnPoison.QUARANTINE:
         own[quarantine_topic(name)] = "put aside what the target refuses (on_poison: quarantine)"
     metadata = await target.metadata([*mirrors, *own], operations=True)
@@ -164,9 +184,15 @@ async def _check_target(
     needs.need("WRITE", mirrors, "mirror records into it")
     needs.need("READ", mirrors, "find out what it holds after a restart or a lost connection")
     needs.need("ALTER", mirrors, "add partitions when the source gets more")
+    if flow.sync.configs:
+        for operation in ("DESCRIBE_CONFIGS", "ALTER_CONFIGS"):
+            needs.need(operation, mirrors, "keep its configs in step (sync.configs)")
+    if flow.sync.deletions:
+        needs.need("DELETE", mirrors, "delete it after its source (sync.deletions)")
     for topic, purpose in own.items():
         needs.need("WRITE", [topic], purpose)
     needs.need("READ", [state_topic(name)], "keep the flow's state")
+    needs.need("READ", mm2, MM2_PURPOSE)
     brokers = max(1, len(metadata.brokers))
     wanted = [
         NewTopic(topic, len(mirrors[topic].partitions), min(brokers, factor))
@@ -184,11 +210,6 @@ async def _check_creation(
 ) -> list[Problem]:
     refused = await create_topics(target, wanted, validate_only=True)
     forbidden = {topic for topic, error in refused.items() if error.next_step}
-    if flow.sync.configs:
-        for operation in ("DESCRIBE_CONFIGS", "ALTER_CONFIGS"):
-            needs.need(operation, mirrors, "keep its configs in step (sync.configs)")
-    if flow.sync.deletions:
-        needs.need("DELETE", mirrors, "delete it after its source (sync.deletions)")
     for grant, topics in (
         (Grant.MISSING, forbidden),
         (Grant.GRANTED, {topic.name for topic in wanted} - refused.keys()),

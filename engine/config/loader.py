@@ -15,8 +15,10 @@ from pydantic import ValidationError
 from engine.config.checks import (
     circles,
     clusters_of_flows,
+    dotted_heartbeats,
     plaintext_secrets,
     protocols_of_clusters,
+    writes_to_read_only,
 )
 from engine.config.context import FileContext
 from engine.config.document import Document, Place, parse
@@ -61,7 +63,7 @@ def read(path: Path) -> Loaded:
     allowed = document.data.get("allow_plaintext_secrets") is True
     context = FileContext(path.expanduser().resolve().parent, plaintext_secrets=allowed)
     problems = teller.of_findings()
-    for check in (clusters_of_flows, protocols_of_clusters):
+    for check in (clusters_of_flows, protocols_of_clusters, writes_to_read_only):
         problems += [teller.at(path, text) for path, text in check(document.data)]
     try:
         config = Config.model_validate(document.data, context=context)
@@ -145,6 +147,8 @@ def _one_a_place(problems: Iterable[Problem]) -> list[Problem]:
 def _warnings(config: Config, mode: int, teller: _Teller) -> Iterator[Problem]:
     for path, text in circles(config):
         yield teller.at(path, text, key=True)
+    for path, text in dotted_heartbeats(config):
+        yield teller.at(path, text)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         for path in plaintext_secrets(config):
             yield teller.at(path, "is plain text in a file that others can read; run chmod 600")
