@@ -44,6 +44,11 @@ def offsets_of(partition: MirrorPartition) -> OffsetsSnapshot | None:
     return OffsetsSnapshot(OffsetsState.DIFFERS, gap.source, _cause(gap, partition.history))
 
 
+def topics_being_aligned(partitions: Iterable[MirrorPartition]) -> set[str]:
+    """Return the mirror topics whose cleanup.policy and retention are not to be touched now."""
+    return {partition.target_topic for partition in partitions if partition.aligning}
+
+
 def totals(snapshots: Iterable[OffsetsSnapshot | None]) -> OffsetsTotals | None:
     """Count partitions by state; None where there is none to count."""
     states = [snapshot.state for snapshot in snapshots if snapshot is not None]

@@ -13,6 +13,7 @@ from engine.api.preview_snapshots import KeptConfig, TopicPlan
 from engine.api.snapshots import OutOfStep
 from engine.errors import KafkaError
 from engine.kafka.metadata import ClusterMetadata
+from engine.replication.identical.identity import topics_being_aligned
 from engine.replication.state_records import Entry
 from engine.replication.sync.syncer import Outcome, SyncContext
 from engine.replication.topics.mirrors import Mirrors
@@ -37,6 +38,8 @@ class ConfigSync:
         """Compare all mirrors that there are, change what is to be changed."""
         context = self._context
         names = {key[0]: p.target_topic for key, p in context.board.partitions.items()}
+        aligned_now = topics_being_aligned(context.board.partitions.values())
+        names = {topic: name for topic, name in names.items() if name not in aligned_now}
         source = await context.source.metadata()
         target = await context.target.metadata(names.values())
         there = _mirrored(names, source, target)
