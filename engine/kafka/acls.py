@@ -213,11 +213,11 @@ def _refused(
 ) -> KafkaError:
     if error == Code.SECURITY_DISABLED:
         return NoAuthorizerError(cluster.name)
+    if error in codes.AUTHORIZATION:  # with a message that is another one each time
+        next_step = f"Grant {needed} on the cluster {cluster.name} (docs/permissions.md)"
+        return KafkaError(operation, cluster.name, codes.name(error), next_step)
     cause = f"{codes.name(error)}: {message}" if message else codes.name(error)
-    next_step = f"Grant {needed} on the cluster {cluster.name} (docs/permissions.md)"
-    return KafkaError(
-        operation, cluster.name, cause, next_step if error in codes.AUTHORIZATION else ""
-    )
+    return KafkaError(operation, cluster.name, cause)
 
 
 def parse(payload: bytes) -> tuple[int, str | None, list[AclBinding]]:

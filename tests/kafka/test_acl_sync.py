@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka import errors as kafka_errors
+from aiokafka.protocol.admin import CreateAclsRequest
 
 from engine.api.local import LocalEngineApi
 from engine.api.snapshots import EngineMode, SyncSnapshot, SyncState
@@ -21,7 +22,14 @@ from engine.config.cluster_section import ClusterConfig
 from engine.config.model import Config
 from engine.engine import Engine
 from engine.kafka import acls
-from engine.kafka.acl_bindings import AclBinding, Pattern, ResourceType
+from engine.kafka.acl_bindings import (
+    AclBinding,
+    Operation,
+    Pattern,
+    PatternType,
+    Permission,
+    ResourceType,
+)
 from engine.kafka.cluster import Cluster
 from engine.replication.sync.acls.memory import withheld
 from engine.sandbox import ClusterSpec, Listener, Sandbox, Security
@@ -34,6 +42,7 @@ pytestmark = pytest.mark.kafka
 
 USER = "limited"
 GROUP = ResourceType.GROUP
+CLUSTER = 4  # its ResourceType, which ccr does not look at
 
 
 @asynccontextmanager
@@ -155,8 +164,12 @@ def flow(secured: Secured, fresh_topic: FreshTopic) -> AclFlow:
     return AclFlow(secured, fresh_topic("acls"))
 
 
+NOT_YET = SyncSnapshot("acls", SyncState.STARTING, None, 0, (), 0, 0.0, 0.0)
+
+
 def shown(engine: Running) -> SyncSnapshot:
-    return next(each for each in engine.flow.snapshot().syncs if each.name == "acls")
+    syncs = engine.flow.snapshot().syncs  # none before the flow is claimed
+    return next((each for each in syncs if each.name == "acls"), NOT_YET)
 
 
 async def test_a_principal_reads_the_mirror_and_cannot_write_it(flow: AclFlow) -> None:
@@ -249,7 +262,7 @@ async def test_permissions_that_it_takes(flow: AclFlow) -> None:
     mine = [
         binding(name, operation, "User:stranger", kind="PREFIXED")
         for name in (flow.prefix, f"ccr.flow-{flow.prefix}")
-        for operation in ("READ", "WRITE", "CREATE", "ALTER", "DESCRIBE_CONFIGS")
+        for operation in ("READ", "WRITE", "CREATE", "ALTER", "DESCRIBE_CONFIGS", "ALTER_CONFIGS")
     ]
     of_group = binding(flow.group, "READ", resource=GROUP)
     await allow(secured, "east", *mine, binding(topic, "READ"), of_group)
@@ -288,20 +301,21 @@ async def test_permissions_that_it_takes(flow: AclFlow) -> None:
 
 
 async def missing(engine: Running) -> set[tuple[str, str]]:
-    """What `ccr check` says that the flow lacks."""
+    """What `ccr check` says that the flow lacks on the clusters themselves."""
     report = await check(engine.engine.config, [engine.name])
-    return {(each.cluster, each.operation) for each in report.flows[0].missing}
+    lacking = report.flows[0].missing
+    return {(each.cluster, each.operation) for each in lacking if not each.topics}
 
 
 async def grant_on_cluster(secured: Secured, name: str, user: str, operation: str) -> None:
-    given = await secured.sandbox.java.run(
-        "org.apache.kafka.tools.AclCommand",
-        [
-            "--bootstrap-server", secured.sandbox.bootstrap(name), "--add",
-            "--allow-principal", f"User:{user}", "--operation", operation, "--cluster",
-        ],
-    )  # fmt: skip
-    assert given.returncode == 0, given.stdout + given.stderr
+    async with cluster(secured, name) as at:
+        answer = await at.request(
+            CreateAclsRequest(
+                CLUSTER, "kafka-cluster", PatternType.LITERAL, f"User:{user}", "*",
+                Operation[operation], Permission.ALLOW,
+            )
+        )  # fmt: skip
+    assert [error for error, _ in answer.creation_responses] == [0]
 
 
 async def test_both_ways_a_revoked_acl_does_not_come_back(flow: AclFlow) -> None:
@@ -341,40 +355,31 @@ async def test_both_ways_a_revoked_acl_does_not_come_back(flow: AclFlow) -> None
         await engine.stop(10)
 
 
-async def test_a_cluster_that_is_open_where_no_acl_is(tmp_path: Path) -> None:
+async def test_a_cluster_that_is_open_where_no_acl_is(tmp_path: Path, secured: Secured) -> None:
     """The broker's own answer: that it was set; and on an ordinary cluster that it was not."""
-    security = Security(authorizer=True)
-    specs = {
-        "open": ClusterSpec(
-            security=security, properties={"allow.everyone.if.no.acl.found": "true"}
-        ),
-        "closed": ClusterSpec(security=security),
-    }
-    own = Sandbox(tmp_path / "sandbox", specs, ephemeral=True)
+    properties = {"allow.everyone.if.no.acl.found": "true"}
+    spec = ClusterSpec(security=Security(authorizer=True), properties=properties)
+    own = Sandbox(tmp_path / "sandbox", {"open": spec}, ephemeral=True)
     await own.up()
     try:
-        found = {}
-        for name in specs:
-            section = {"bootstrap_servers": own.bootstrap(name).split(",")}
-            at = Cluster(name, ClusterConfig.model_validate(section))
-            found[name] = await acls.openness(at)
-            await at.close()
-        assert found["closed"] is None
-        assert found["open"] is not None
-        assert found["open"].why == "its brokers set allow.everyone.if.no.acl.found"
+        section = {"bootstrap_servers": own.bootstrap("open").split(",")}
+        at = Cluster("open", ClusterConfig.model_validate(section))
+        found = await acls.openness(at)
+        await at.close()
     finally:
         await own.down()
+    assert found is not None
+    assert found.why == "its brokers set allow.everyone.if.no.acl.found"
+    async with cluster(secured, "west") as closed:
+        assert await acls.openness(closed) is None
 
 
 async def test_many_bindings_are_created_read_and_deleted(secured: Secured, flow: AclFlow) -> None:
     """More than go into one request, and names that are not ASCII."""
     many = {
-        AclBinding(Pattern(GROUP, f"{flow.prefix}-ö-{n}"), "User:ä", "10.0.0.1", op, permission)
+        AclBinding(Pattern(GROUP, f"{flow.prefix}-ö-{n}"), "User:ä", "10.0.0.1", *said)
         for n in range(300)
-        for op, permission in (
-            (binding("", "READ").operation, binding("", "READ").permission),
-            (binding("", "DELETE").operation, binding("", "READ", permission="DENY").permission),
-        )
+        for said in ((Operation.READ, Permission.ALLOW), (Operation.DELETE, Permission.DENY))
     }
     await allow(secured, "west", *many)
     assert await standing(secured, "west", flow.prefix) == many
