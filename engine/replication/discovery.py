@@ -26,6 +26,7 @@ from engine.replication.partition import Listener, MirrorPartition, Progress
 from engine.replication.positions import StartPolicy, load_checkpoint
 from engine.replication.pump import MERGE_LIMIT_BYTES
 from engine.replication.state_records import FlowRecord
+from engine.replication.topics.agreed import AgreedConfigs
 from engine.replication.topics.mirrors import Mirrors
 from engine.replication.topics.selection import TopicSelector
 from engine.replication.troubles import Began
@@ -50,10 +51,12 @@ class Discovery:
         listener: Listener,
         persist: Callable[[Iterable[MirrorPartition]], Awaitable[None]],
         aligner: Aligner | None,
+        agreed: AgreedConfigs,
     ) -> None:
         """`persist` writes checkpoints of new partitions before their first append.
 
-        `aligner`: where offsets are to be identical.
+        `aligner`: where offsets are to be identical. `agreed` takes in the configs that mirrors are
+        created with.
         """
         self._name = name
         self._source, self._target = clusters
@@ -63,6 +66,7 @@ class Discovery:
         self._listener = listener
         self._persist = persist
         self._aligner = aligner
+        self._agreed = agreed
         self._config = config
         self._selector = TopicSelector(config)
         self._mirrors = Mirrors(name, config, self._source, self._target)
@@ -150,7 +154,7 @@ class Discovery:
                 lacking[topic] = metadata
         if not lacking:
             return target
-        refused = await self._mirrors.ensure(lacking, names, target)
+        refused = await self._mirrors.ensure(lacking, names, target, self._agreed)
         for topic, error in refused.items():
             self._note_refusal(topic, error)
         return await self._target.metadata(names.values())

@@ -29,7 +29,6 @@ from engine.replication.limiter import Limiter
 from engine.replication.mirroring import Mirroring
 from engine.replication.observer import Observer
 from engine.replication.state_log import StateLog, SupersededError
-from engine.replication.sync import configs
 from engine.replication.topics.preview import Previewer
 
 log = logging.getLogger(__name__)
@@ -69,13 +68,7 @@ class Flow:
         self._events = events
         self._role = role
         self._state = StateLog(name, self._target, me)
-        self.previewer = Previewer(
-            name,
-            config,
-            clusters,
-            self.board,
-            lambda: self._state.record.synced.get(configs.NAME, {}),
-        )
+        self.previewer = Previewer(name, config, clusters, self.board, lambda: self._state.record)
         self._mirroring: Mirroring | None = None
         self._observer: Observer | None = None
         self._trouble: CcrError | None = None

@@ -28,6 +28,7 @@ from engine.replication.repair import Repair
 from engine.replication.state_log import StateLog, SupersededError
 from engine.replication.sync.everything import syncers
 from engine.replication.sync.syncer import SyncContext, Syncer, SyncLoop
+from engine.replication.topics.agreed import AgreedConfigs
 from engine.replication.troubles import Trouble
 from engine.replication.verify.continuous import ContinuousVerifier
 
@@ -80,7 +81,16 @@ class Mirroring:
             Aligner(context, self._refresh_now.set) if config.offsets == Offsets.IDENTICAL else None
         )
         self._discovery = Discovery(
-            name, config, clusters, state.record, board, events, self, self._persist, self._aligner
+            name,
+            config,
+            clusters,
+            state.record,
+            board,
+            events,
+            self,
+            self._persist,
+            self._aligner,
+            AgreedConfigs(state.record, state.append),
         )
         self._provenance = Provenance(context)
         self._recovery = Recovery(

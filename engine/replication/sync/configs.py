@@ -1,25 +1,18 @@
-"""Keeps the configs of mirrors in step with their sources' (KIP-339).
-
-Remembers by topic what both had when they last agreed (`sync/configs/<topic>` in the state topic),
-so that a change on the source can be told from an operator's on the mirror.
-"""
+"""Keeps the configs of mirrors in step with their sources' (KIP-339)."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 from engine.api.preview_snapshots import KeptConfig, TopicPlan
 from engine.api.snapshots import OutOfStep
 from engine.errors import KafkaError
 from engine.kafka.metadata import ClusterMetadata
 from engine.replication.identical.identity import topics_being_aligned
-from engine.replication.state_records import Entry
 from engine.replication.sync.syncer import Outcome, SyncContext
+from engine.replication.topics.agreed import NAME, AgreedConfigs
 from engine.replication.topics.mirrors import Mirrors
 
-NAME = "configs"
-_VALUES = "v"
+
+_FIRST_LOOK_S = 0.5
 
 
 class ConfigSync:
@@ -29,50 +22,35 @@ class ConfigSync:
 
     def __init__(self, context: SyncContext) -> None:
         self._context = context
-        self.interval = context.config.configs.interval
+        self.interval = _FIRST_LOOK_S  # until there are mirrors to compare
         self._mirrors = Mirrors(context.flow, context.config, context.source, context.target)
-        # The record's own, so that whoever previews meanwhile knows what was agreed on since.
-        self._remembered = context.record.synced.setdefault(NAME, {})
+        self._agreed = AgreedConfigs(context.record, context.remember)
 
     async def sync_once(self) -> Outcome:
         """Compare all mirrors that there are, change what is to be changed."""
         context = self._context
         names = {key[0]: p.target_topic for key, p in context.board.partitions.items()}
+        if not names:
+            return Outcome()
+        self.interval = context.config.configs.interval
         aligned_now = topics_being_aligned(context.board.partitions.values())
         names = {topic: name for topic, name in names.items() if name not in aligned_now}
         source = await context.source.metadata()
         target = await context.target.metadata(names.values())
         there = _mirrored(names, source, target)
         selected = {topic: source.topics[topic] for topic in there}
-        facts = await self._mirrors.facts(
-            selected, names, target, there, agreed=agreed_values(self._remembered)
-        )
+        agreed = self._agreed.values
+        facts = await self._mirrors.facts(selected, names, target, there, agreed=agreed)
         plan = await self._mirrors.plan(facts)
         changing = [each for each in plan.topics.values() if each.configs]
         refused = await self._mirrors.configure(changing)
-        await self._remember(
+        await self._agreed.note(
             {topic: plan.agreed[topic] for topic in plan.agreed if topic not in refused}
         )
         outcome = Outcome(sum(len(each.configs) for each in changing if each.topic not in refused))
         for each in plan.topics.values():
             outcome.left += left_of(each, refused.get(each.topic))
         return outcome
-
-    async def _remember(self, agreed: dict[str, dict[str, str]]) -> None:
-        entries: list[Entry] = []
-        before = agreed_values(self._remembered)
-        changed = {topic: now for topic, now in agreed.items() if now != before.get(topic, {})}
-        for topic, values in changed.items():
-            entries.append((f"sync/{NAME}/{topic}", {_VALUES: values} if values else None))
-        if entries:
-            await self._context.remember(entries)
-        for topic, values in changed.items():
-            self._remembered[topic] = {_VALUES: values}
-
-
-def agreed_values(remembered: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
-    """Return by topic the configs that source and mirror agreed on last."""
-    return {topic: dict(entry[_VALUES]) for topic, entry in remembered.items()}
 
 
 def left_of(plan: TopicPlan, refused: KafkaError | None) -> list[OutOfStep]:

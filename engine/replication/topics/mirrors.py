@@ -17,6 +17,7 @@ from engine.kafka.metadata import ClusterMetadata, TopicMetadata
 from engine.kafka.topic_configs import alter_configs, described_configs, topic_defaults
 from engine.kafka.topics import create_topics, grow_topics
 from engine.replication.state_records import state_topic
+from engine.replication.topics.agreed import AgreedConfigs
 from engine.replication.topics.plan import Facts, Plan, Planner, config_changes, new_topic
 
 
@@ -94,8 +95,12 @@ class Mirrors:
         lacking: Mapping[str, TopicMetadata],
         names: Mapping[str, str],
         target: ClusterMetadata,
+        agreed: AgreedConfigs,
     ) -> dict[str, CcrError]:
-        """Create mirrors that are missing, and add partitions to those that have too few."""
+        """Create mirrors that are missing, and add partitions to those that have too few.
+
+        `agreed` takes in what mirrors are created with. Raises SupersededError too.
+        """
         missing = [topic for topic in lacking if not _is_there(names[topic], target)]
         facts = await self.facts(lacking, names, target, missing)
         try:
@@ -107,6 +112,13 @@ class Mirrors:
             if each.action == Action.REFUSE:
                 refused[topic] = facts.unreadable[topic]
         refused |= await self.create(plan.topics.values())
+        await agreed.note(
+            {
+                topic: plan.agreed[topic]
+                for topic, each in plan.topics.items()
+                if each.action == Action.CREATE and topic not in refused
+            }
+        )
         refused |= await self.grow(plan.topics.values())
         return refused
 

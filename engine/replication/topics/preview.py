@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from engine.api.preview_snapshots import (
     Action,
@@ -28,7 +27,8 @@ from engine.kafka.cluster import EARLIEST, LATEST, Cluster
 from engine.kafka.codes import Code
 from engine.kafka.metadata import ClusterMetadata, TopicMetadata
 from engine.replication.board import Board
-from engine.replication.sync.configs import agreed_values
+from engine.replication.state_records import FlowRecord
+from engine.replication.topics.agreed import agreed_values
 from engine.replication.topics.mirrors import Mirrors
 from engine.replication.topics.selection import TopicSelector
 from engine.replication.topics.sizes import Sizes, offsets
@@ -47,14 +47,14 @@ class Previewer:
         config: FlowConfig,
         clusters: tuple[Cluster, Cluster],
         board: Board,
-        remembered: Callable[[], Mapping[str, Mapping[str, Any]]],
+        record: Callable[[], FlowRecord],
     ) -> None:
-        """`remembered` returns what the configs syncer keeps in the state topic."""
+        """`record` returns the flow's state as it is known just now."""
         self._flow = flow
         self._config = config
         self._source, self._target = clusters
         self._board = board
-        self._remembered = remembered
+        self._record = record
         self._own = TopicSelector(config)
         self._mirrors = Mirrors(flow, config, *clusters)
         self._sizes = Sizes(self._source)
@@ -155,7 +155,7 @@ class Previewer:
             names,
             target,
             list(chosen),
-            agreed=agreed_values(self._remembered()),
+            agreed=agreed_values(self._record()),
             strangers=await self._strangers(names, target),
             also_written=also_written,
         )
