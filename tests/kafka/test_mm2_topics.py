@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
 from engine.api.snapshots import SyncSnapshot, SyncState
@@ -41,6 +42,7 @@ STANDALONE = "org.apache.kafka.connect.cli.ConnectStandalone"
 SYNC = re.compile(
     r"OffsetSync\{topicPartition=(.+)-(\d+), upstreamOffset=(\d+), downstreamOffset=(\d+)\}"
 )
+SYNCS = {"offset_syncs": "target"}
 CLIENT = "org/apache/kafka/connect/mirror/RemoteClusterUtils"
 
 
@@ -131,7 +133,9 @@ async def _newest_written(pair: Pair, place: str, engine: Running) -> bool:
         source, target, length = offset_map.last_run() or (0, 0, 0)
         newest.add((*key, source + length - 1, target + length - 1))
     syncs = [OffsetSync.parse(*row) for row in await pair.records(place, pair.syncs_topic(place))]
-    return newest <= {(s.topic, s.partition, s.upstream, s.downstream) for s in syncs}
+    return bool(newest) and newest <= {
+        (s.topic, s.partition, s.upstream, s.downstream) for s in syncs
+    }
 
 
 @pytest.mark.parametrize(("place", "rename"), [("source", "identity"), ("target", "prefix")])
@@ -208,6 +212,35 @@ async def test_who_else_writes_there_is_named_and_left_alone(
         )
         assert _sync(engine, "mm2 offset syncs").changes == written
         assert (await pair.records("target", syncs_topic))[-1] == (sync.key(), sync.value())
+
+
+async def test_a_lost_connection_and_a_deleted_topic_are_got_over(
+    pair: Pair, fresh_topic: FreshTopic
+) -> None:
+    topic, syncs_topic = fresh_topic("gone"), pair.syncs_topic("target")
+    await create(pair.sandbox, topic, 1)
+    async with producer(pair.sandbox) as plain, pair.flow(topic, mm2=SYNCS) as engine:
+
+        async def written(record: int) -> bool:
+            await plain.send_and_wait(topic, b"%d" % record)
+            return await _newest_written(pair, "target", engine)
+
+        await eventually(lambda: written(1), "the first is written")
+        syncs = next(
+            s for s in engine.flow._mirroring._syncs if s.snapshot.name == "mm2 offset syncs"
+        )
+        connection = syncs._syncer._topic._connection
+        connection.abort("cut by the test")
+        await eventually(lambda: written(2), "it goes on after a lost connection")
+        assert _sync(engine, "mm2 offset syncs").state == SyncState.IN_STEP
+        assert syncs._syncer._topic._connection is not connection
+        admin = AIOKafkaAdminClient(bootstrap_servers=pair.sandbox.bootstrap("west"))
+        await admin.start()
+        await admin.delete_topics([syncs_topic])
+        await admin.close()
+        await eventually(lambda: written(3), "it goes on in a new topic")
+        pairs = [OffsetSync.parse(*row) for row in await pair.records("target", syncs_topic)]
+        assert pairs[0].upstream == 0  # of the whole map, not of what came later
 
 
 async def _commit(

@@ -53,7 +53,11 @@ class OffsetSyncs:
     async def sync_once(self) -> Outcome:
         """Write what is new."""
         await self._presence.look()
-        for key, value in await self._topic.look():
+        rows = await self._topic.look()
+        if self._topic.anew:
+            self._standing.clear()
+            self._looked_at.clear()
+        for key, value in rows:
             self._learn(key, value)
         if self._topic.in_the_way is not None:
             return Outcome(left=[self._topic.in_the_way])

@@ -19,6 +19,7 @@ from engine.kafka import batch as b
 from engine.kafka import records as r
 from engine.kafka.cluster import EARLIEST, LATEST, Cluster
 from engine.kafka.connection import ConnectionLostError, DataConnection
+from engine.kafka.metadata import NO_TOPIC_ID
 from engine.replication import internal_topic
 from engine.replication.backoff import Backoff
 from engine.replication.tail import read_once
@@ -68,7 +69,8 @@ class Mm2Topic:
         in a flow's section.
         """
         self.name = name
-        self.complete = False  # the first look began where the log begins
+        self.complete = False  # the look that began anew began where the log begins
+        self.anew = False  # the last look began anew: what it returned is what stands there
         self._cluster = cluster
         self._flow = flow
         self._setting = setting
@@ -76,6 +78,7 @@ class Mm2Topic:
         self._read_back = read_back
         self._is_ours = is_ours
         self._connection: DataConnection | None = None
+        self._topic_id = NO_TOPIC_ID
         self._next: int | None = None  # offset to look at next
         self._stranger: _Stranger | None = None
 
@@ -99,7 +102,7 @@ class Mm2Topic:
         )
 
     async def look(self) -> list[Row]:
-        """Return what others wrote since the last look; at first what stands there, ours too.
+        """Return what others wrote since the last look, or what stands there (`anew`), ours too.
 
         Creates the topic where it is missing. Raises ConnectError, KafkaError,
         ConnectionLostError.
@@ -140,11 +143,18 @@ class Mm2Topic:
             self.close()
         if self._connection is None or self._connection.closed.done():
             leader = await internal_topic.ensure(self._cluster, self.name, TOPIC_CONFIGS)
+            topic_id = (await self._cluster.metadata([self.name])).topic_id(self.name)
+            if topic_id != self._topic_id:
+                self._topic_id, self._next = topic_id, None
             self._connection = await self._cluster.data_connection(leader)
         return self._connection
 
     async def _append(self, rows: Sequence[Row]) -> None:
         connection = await self._connected()
+        if self._next is None:
+            raise KafkaError(
+                "writing to", self.name, "it was deleted meanwhile", "It is created and filled anew"
+            )
         now = int(time.time() * 1000)
         mark = [(FLOW_HEADER, self._flow.encode())]
         records = [r.RawRecord(0, now, 0, r.body(key, value, mark)) for key, value in rows]
@@ -155,19 +165,20 @@ class Mm2Topic:
 
     async def _read(self) -> list[_Found]:
         connection = await self._connected()
-        if self._next is None:
-            self._next = await self._first()
+        self.anew = self._next is None
+        at = await self._first() if self._next is None else self._next
         found: list[_Found] = []
         while True:
             try:
-                batches, end = await read_once(connection, (self.name, 0), self._next, wait_ms=0)
+                batches, end = await read_once(connection, (self.name, 0), at, wait_ms=0)
             except KafkaError:
                 self._next = None  # cut, compacted, or another topic of that name
                 raise
             for header, view in batches:
-                self._next = max(self._next, header.next_offset)
+                at = max(at, header.next_offset)
                 found.extend(_found(header, view))
-            if not batches or self._next >= end:
+            if not batches or at >= end:
+                self._next = at
                 return found
 
     async def _first(self) -> int:
