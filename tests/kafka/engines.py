@@ -107,9 +107,11 @@ async def running(
         await engine.stop(10)
 
 
-async def create(sandbox: Sandbox, topic: str, partitions: int = 1, **configs: str) -> None:
-    """Create a topic on the source; underscores in config names stand for dots."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap("east"))
+async def create(
+    sandbox: Sandbox, topic: str, partitions: int = 1, *, cluster: str = "east", **configs: str
+) -> None:
+    """Create a topic, on the source unless told; underscores in config names stand for dots."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap(cluster))
     await admin.start()
     named = {key.replace("_", "."): value for key, value in configs.items()}
     await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=named)])
