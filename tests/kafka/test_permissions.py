@@ -120,15 +120,23 @@ async def test_the_documented_permissions_are_enough(limited: Limited) -> None:
     optional = {
         "on_poison": "quarantine",
         "mm2": {"heartbeats": "both", "offset_syncs": "source", "checkpoints": True},
+        "sync": {"acls": True},
     }
+    await Acls(secured, "east", "alice").allow(limited.topic, "READ")
     before = await limited.check(**optional)
     assert exit_code(before) == 0, before
     async with limited.running(**optional) as engine:
         await engine.mirrored(limited.topic, 300)
         await until(
-            lambda: {s.name for s in engine.flow.snapshot().syncs if s.state == SyncState.IN_STEP}
-            >= {"mm2 heartbeats", "mm2 offset syncs"},
+            lambda: (
+                {s.name for s in engine.flow.snapshot().syncs if s.state == SyncState.IN_STEP}
+                >= {"mm2 heartbeats", "mm2 offset syncs"}
+            ),
             "MirrorMaker 2's topics are written",
+        )
+        await until(
+            lambda: [s.changes for s in engine.flow.snapshot().syncs if s.name == "acls"] == [1],
+            "alice's ACL is carried",
         )
         await grow(secured.sandbox, limited.topic, 3)
         await until(lambda: (limited.topic, 2) in engine.flow.board.partitions, "it is grown")
