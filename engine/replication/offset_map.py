@@ -132,19 +132,21 @@ class OffsetMap:
         """
         return self._translate(source, self._sources, self._targets)
 
-    def to_source(self, target: int) -> int | None:
+    def to_source(self, target: int, *, at_most: bool = False) -> int | None:
         """Return which source record stands at `target`, or is the next of ours after it.
 
-        Among folded runs perhaps an offset before it.
+        Among folded runs perhaps an offset before it, or with `at_most` one behind it.
         """
-        return self._translate(target, self._targets, self._sources)
+        return self._translate(target, self._targets, self._sources, at_most=at_most)
 
-    def _translate(self, offset: int, ours: array[int], theirs: array[int]) -> int | None:
+    def _translate(
+        self, offset: int, ours: array[int], theirs: array[int], *, at_most: bool = False
+    ) -> int | None:
         lengths = self._lengths
         index = bisect_right(ours, offset) - 1
         if index >= 0 and offset < ours[index] + lengths[index]:
             return theirs[index] + offset - ours[index]
-        if 0 <= index < self.coarse:
+        if 0 <= index < self.coarse and not at_most:
             return theirs[index] + lengths[index]
         return theirs[index + 1] if index + 1 < len(ours) else None
 

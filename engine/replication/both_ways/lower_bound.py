@@ -53,15 +53,18 @@ def lower_bound(commit: int, target_end: int, origins: Sequence[OriginLegs]) -> 
     unread = [_first_unread(commit, legs.to_source) for legs in origins]
     places = [_place(first, legs.to_target) for first, legs in zip(unread, origins, strict=True)]
     offset = min([target_end, *places])
-    again = sum(_read(offset, first, legs) for first, legs in zip(unread, origins, strict=True))
+    again = sum(_read(offset, commit, legs) for legs in origins)
     return Bound(offset, again)
 
 
-def _first_unread(commit: int, to_source: Leg | None) -> int:
-    """Return the origin's offset of its first record that the group has not read."""
+def _first_unread(commit: int, to_source: Leg | None, *, at_most: bool = False) -> int:
+    """Return the origin's offset of its first record that the group has not read.
+
+    Where that is not known exactly, one before it, or with `at_most` one behind it.
+    """
     if to_source is None:
         return commit
-    found = to_source.offset_map.to_source(commit)
+    found = to_source.offset_map.to_source(commit, at_most=at_most)
     return to_source.source_end if found is None else found
 
 
@@ -73,12 +76,13 @@ def _place(first_unread: int, to_target: Leg | None) -> int:
     return to_target.target_end if found is None else found
 
 
-def _read(offset: int, first_unread: int, legs: OriginLegs) -> int:
+def _read(offset: int, commit: int, legs: OriginLegs) -> int:
     """Count an origin's records on the target from `offset` on that the group has read."""
-    behind: int | None = offset
+    begin, end = offset, _first_unread(commit, legs.to_source, at_most=True)
     if legs.to_target is not None:
-        behind = legs.to_target.offset_map.to_source(offset)
+        found = legs.to_target.offset_map.to_source(offset)
+        if found is None:
+            return 0
+        begin, end = found, min(end, legs.to_target.source_end)
     counted = legs.to_source or legs.to_target
-    if behind is None or behind >= first_unread or counted is None:
-        return 0
-    return counted.offset_map.count(behind, first_unread)
+    return counted.offset_map.count(begin, end) if counted and begin < end else 0
