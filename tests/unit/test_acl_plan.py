@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from engine.config.flow_section import FlowConfig
 from engine.config.model import Config
+from engine.config.sync_sections import AclsConfig
 from engine.kafka.acl_bindings import (
     AclBinding,
     Operation,
@@ -317,6 +319,12 @@ def test_a_deny_waits_for_who_ccr_is() -> None:
     assert not plan.create
     assert plan.problems[0].next_step == "Set acls.own_principal"
     assert set(setting().plan(frozenset({deny}), frozenset(), Memory()).create) == {deny}
+
+
+@pytest.mark.parametrize("template", ["User:\\2", "User:\\g<name>", "User:\\"])
+def test_a_mapping_names_only_groups_that_its_regex_has(template: str) -> None:
+    with pytest.raises(ValidationError, match=r"names a group that the regex lacks"):
+        AclsConfig(principals={"User:(.*)": template})
 
 
 @pytest.mark.parametrize(

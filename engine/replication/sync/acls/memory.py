@@ -10,7 +10,7 @@ each a list of [principal, host, operation, permission].
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,11 @@ class Memory:
     """ALLOWs that promotion has to create, as they stand here."""
     not_carried: frozenset[AclBinding] = frozenset()
     """DENYs of the source that the target lacks; promotion has to weigh them."""
+
+    @property
+    def parts(self) -> dict[str, frozenset[AclBinding]]:
+        """Its parts, as they are called in the state topic."""
+        return {"c": self.created, "w": self.withheld, "d": self.not_carried}
 
     def on(self, topics: Collection[str]) -> Memory:
         """Return what is about some of the target's topics."""
@@ -73,31 +78,24 @@ def remembered(record: FlowRecord) -> Memory:
 
 def changes(before: Memory, after: Memory) -> list[Entry]:
     """Return the entries that lead from one to the other."""
-    old, new = _values(before), _values(after)
-    return [
-        (f"sync/{SYNCER}/{key}", new.get(key))
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key)
-    ]
-
-
-def _values(memory: Memory) -> Mapping[str, dict[str, Any]]:
-    values: dict[str, dict[str, Any]] = {}
-    parts: Iterable[tuple[str, frozenset[AclBinding]]] = (
-        ("c", memory.created),
-        ("w", memory.withheld),
-        ("d", memory.not_carried),
-    )
-    for part, bindings in parts:
-        for binding in sorted(bindings):
+    touched = {
+        binding.pattern
+        for one, other in zip(before.parts.values(), after.parts.values(), strict=True)
+        for binding in one ^ other
+    }
+    if not touched:
+        return []
+    values: dict[Pattern, dict[str, Any]] = {}
+    for part, bindings in after.parts.items():
+        for binding in sorted(each for each in bindings if each.pattern in touched):
             row = [
                 binding.principal,
                 binding.host,
                 binding.operation.name,
                 binding.permission.name,
             ]
-            values.setdefault(_key(binding.pattern), {}).setdefault(part, []).append(row)
-    return values
+            values.setdefault(binding.pattern, {}).setdefault(part, []).append(row)
+    return [(f"sync/{SYNCER}/{_key(pattern)}", values.get(pattern)) for pattern in sorted(touched)]
 
 
 def _key(pattern: Pattern) -> str:
