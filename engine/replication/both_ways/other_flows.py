@@ -10,8 +10,9 @@ from engine.identity import this_engine
 from engine.kafka.cluster import Cluster
 from engine.kafka.fetch import TopicPartition
 from engine.replication.both_ways.inbound import InboundFlow, InboundFlows
-from engine.replication.both_ways.lower_bound import Leg, OriginLegs
-from engine.replication.both_ways.provenance import Provenance
+from engine.replication.both_ways.lower_bound import Bound, Leg, OriginLegs, lower_bound
+from engine.replication.both_ways.marks import takes_local_only
+from engine.replication.partition import MirrorPartition
 from engine.replication.state_log import StateLog
 from engine.replication.sync.syncer import SyncContext
 
@@ -19,40 +20,41 @@ from engine.replication.sync.syncer import SyncContext
 class OtherFlows:
     """Follows their state topics; reads no more than what was added."""
 
-    def __init__(self, context: SyncContext, provenance: Provenance) -> None:
+    def __init__(self, context: SyncContext) -> None:
         self._context = context
-        self._provenance = provenance
+        self._into_source = InboundFlows(context.source)
         self._into_target = InboundFlows(context.target)
         self._logs: dict[tuple[str, str], StateLog] = {}  # by cluster and flow
         self._legs: list[tuple[StateLog, StateLog | None]] = []  # into source, into target
 
     async def close(self) -> None:
         """Let go of the connections."""
+        self._into_source.close()
         self._into_target.close()
         for log in self._logs.values():
             await log.close()
 
     async def read(self) -> None:
-        """Bring the maps up to date; raises ConnectError and KafkaError."""
-        if self._provenance.inbound is None:
+        """Bring the maps up to date; raises ConnectError, KafkaError and ConnectionLostError."""
+        if not takes_local_only(self._context.config):
             return
-        others = [flow for flow in self._provenance.flows if flow.source_id and not flow.renames]
-        third = [flow for flow in others if not self._provenance.is_back(flow)]
-        direct: dict[str, InboundFlow] = {}
-        if third:
-            await self._into_target.look(await self._context.target.metadata())
-            direct = {flow.source_id: flow for flow in self._into_target.flows if not flow.renames}
+        source = await self._context.source.metadata()
+        await self._into_source.look(source)
+        others = [flow for flow in self._into_source.flows if flow.source_id and not flow.renames]
+        if not others:
+            self._legs = []
+            return
+        target = await self._context.target.metadata()
+        await self._into_target.look(target)
+        direct = {flow.source_id: flow for flow in self._into_target.flows if not flow.renames}
         legs: list[tuple[StateLog, StateLog | None]] = []
         for flow in others:
-            if self._provenance.is_back(flow):
+            if flow.source_id == target.cluster_id:
                 legs.append((await self._log(self._context.source, flow), None))
             elif flow.source_id in direct:
-                legs.append(
-                    (
-                        await self._log(self._context.source, flow),
-                        await self._log(self._context.target, direct[flow.source_id]),
-                    )
-                )
+                into_source = await self._log(self._context.source, flow)
+                into_target = await self._log(self._context.target, direct[flow.source_id])
+                legs.append((into_source, into_target))
         self._legs = legs
 
     async def _log(self, cluster: Cluster, flow: InboundFlow) -> StateLog:
@@ -68,11 +70,24 @@ class OtherFlows:
         await log.read()
         return log
 
-    def origins(self, key: TopicPartition, ours: Leg) -> list[OriginLegs]:
-        """Return by which ways the records of a partition's origins came to source and target.
+    @property
+    def any(self) -> bool:
+        """Whether there are other flows: where there are none, our own map says it all."""
+        return bool(self._legs)
 
-        One alone, ours, where nobody else writes into either by a flow.
+    def translate(self, partition: MirrorPartition, commit: int, target_end: int) -> Bound:
+        """Translate what a group committed on the source.
+
+        `target_end` is the end of the target's log, asked for before this is called: what our flow
+        has not appended by now goes behind it.
         """
+        acked = partition.acked
+        settled = partition.active and partition.idle
+        ours = Leg(partition.offset_map, acked.source, target_end if settled else acked.target)
+        return lower_bound(commit, target_end, self._origins(partition.key, ours))
+
+    def _origins(self, key: TopicPartition, ours: Leg) -> list[OriginLegs]:
+        """Return by which ways the records of a partition's origins came to source and target."""
         found = [OriginLegs(None, ours)]
         for into_source, into_target in self._legs:
             first = _leg(into_source, key)
