@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +134,12 @@ def preview_lines(preview: PreviewSnapshot, *, everything: bool) -> Iterator[str
     for decision in sorted(by_rule, key=_order):
         yield ""
         yield from _rule_lines(decision, by_rule[decision], everything=everything)
+    idle = list(_idle(preview, by_rule))
+    if idle:
+        yield ""
+        yield "decides about no topic"
+        for rule in idle:
+            yield from indented(rule)
     gone = [each for each in preview.topics if not each.partitions]
     if gone:
         yield ""
@@ -141,7 +147,17 @@ def preview_lines(preview: PreviewSnapshot, *, everything: bool) -> Iterator[str
         for each in gone:
             yield from indented(_gone(each))
     yield ""
-    yield _summary([each.plan for each in preview.topics if each.plan is not None])
+    yield "plan"
+    yield from indented(_summary([each.plan for each in preview.topics if each.plan is not None]))
+
+
+def _idle(preview: PreviewSnapshot, by_rule: Iterable[Decision]) -> Iterator[str]:
+    """Name the regexes that match nothing, or nothing that others had not decided about before."""
+    used = {(decision.rule, decision.number) for decision in by_rule}
+    for rule, patterns in ((Rule.INCLUDE, preview.include), (Rule.EXCLUDE, preview.exclude)):
+        for number, pattern in enumerate(patterns, 1):
+            if (rule, number) not in used:
+                yield f"{rule} {number}: {pattern}"
 
 
 def _totals(taken: Sequence[TopicPreview]) -> Iterator[str]:
@@ -219,7 +235,7 @@ def _notes(plan: TopicPlan) -> Iterator[str]:
         yield f"{kept.name} {here} on the mirror, the source has {source}: left alone"
     for conflict in plan.conflicts:
         if not conflict.blocks:
-            yield f"{conflict.kind}: {_sentence(conflict.text, conflict.next_step)}"
+            yield f"conflict: {_sentence(conflict.text, conflict.next_step)}"
 
 
 def _sentence(text: str, next_step: str) -> str:
@@ -266,7 +282,7 @@ def _summary(plans: Sequence[TopicPlan]) -> str:
     conflicts = sum(bool(plan.conflicts) for plan in plans)
     if conflicts:
         present.append(f"conflicts in {conflicts}")
-    return "plan: " + (", ".join(present) or "nothing to do")
+    return ", ".join(present) or "nothing to do"
 
 
 def _plural(number: int, noun: str) -> str:

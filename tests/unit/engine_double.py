@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import (
     CommandResult,
     EngineMode,
@@ -13,6 +14,7 @@ from engine.api.snapshots import (
     Event,
     PartitionsPage,
 )
+from engine.config.flow_section import TopicSelection
 
 SNAPSHOT = EngineSnapshot(
     "0.1.0", "engine-1", EngineMode.SERVICE, "host", 1, "/c.yaml", False, 1.0, 2.0
@@ -26,6 +28,8 @@ class RecordingEngine:
     given: EngineSnapshot = SNAPSHOT
     happened: tuple[Event, ...] = ()
     pages: dict[str, PartitionsPage] = field(default_factory=dict)
+    selections: dict[str, SelectionSnapshot] = field(default_factory=dict)
+    previews: dict[str, PreviewSnapshot] = field(default_factory=dict)
     calls: list[tuple[object, ...]] = field(default_factory=list)
     failure: Exception | None = None
 
@@ -47,6 +51,16 @@ class RecordingEngine:
         self._fail()
         self.calls.append(("partitions", flow, since))
         return self.pages[flow]
+
+    async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
+        self._fail()
+        self.calls.append(("select", flow, topics))
+        return self.selections[flow]
+
+    async def preview(self, flow: str, topics: TopicSelection | None = None) -> PreviewSnapshot:
+        self._fail()
+        self.calls.append(("preview", flow, topics))
+        return self.previews[flow]
 
     @property
     def clusters(self) -> RecordingEngine:

@@ -12,6 +12,17 @@ import pytest
 from ccr_tui.cli import check, run, sandbox, secrets, status, steer, verify
 from ccr_tui.cli.sandbox import _sandbox_json
 from ccr_tui.cli.secrets import Found, Keyring
+from engine.api.preview_snapshots import (
+    ConfigChange,
+    Conflict,
+    Decision,
+    KeptConfig,
+    PreviewSnapshot,
+    SelectionSnapshot,
+    TopicPlan,
+    TopicPreview,
+    TopicSize,
+)
 from engine.api.snapshots import (
     ClusterSnapshot,
     CommandResult,
@@ -79,6 +90,15 @@ def words() -> set[str]:
         Event,
         CommandResult,
         ErrorBody,
+        PreviewSnapshot,
+        SelectionSnapshot,
+        TopicPreview,
+        TopicPlan,
+        TopicSize,
+        Decision,
+        ConfigChange,
+        KeptConfig,
+        Conflict,
         CheckReport,
         ClusterReport,
         BrokerReport,

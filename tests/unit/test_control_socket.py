@@ -7,11 +7,13 @@ import os
 import socket
 import stat
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from engine.api.preview_snapshots import SelectionSnapshot
 from engine.api.snapshots import (
     Event,
     PartitionSnapshot,
@@ -20,6 +22,7 @@ from engine.api.snapshots import (
     Severity,
     Trend,
 )
+from engine.config.flow_section import TopicSelection
 from engine.errors import CcrError, ConfigError, ConnectError, KafkaError, RefusedError
 from engine.service import client as client_module
 from engine.service import codec
@@ -29,6 +32,7 @@ from engine.service.listening import listen
 from engine.service.lock import ServiceLock
 from engine.service.paths import ServicePaths, service_paths
 from tests.unit.engine_double import RecordingEngine
+from tests.unit.test_cli_preview import PREVIEW
 
 NOBODY = 65534
 
@@ -103,6 +107,32 @@ async def test_snapshot_events_and_partitions_arrive_whole(
     assert await remote.events(since=1) == engine.happened[1:]
     assert await remote.flows.partitions("dr", since=7) == engine.pages["dr"]
     assert engine.calls == [("partitions", "dr", 7)]
+
+
+async def test_previews_arrive_whole_with_the_regexes_that_are_tried(
+    engine: RecordingEngine, remote: RemoteEngineApi, served: ServicePaths
+) -> None:
+    topics = tuple(
+        replace(PREVIEW.topics[number % 7], topic=f"topic.{number}") for number in range(1200)
+    )
+    engine.previews["primary-to-dr"] = replace(PREVIEW, topics=topics)
+    chosen = tuple((f"topic.{number}", 3, number % 2) for number in range(10_000))
+    decisions = (PREVIEW.topics[0].decision, PREVIEW.topics[1].decision)
+    selection = SelectionSnapshot("dr", ("a",), (), 5000, decisions, chosen, 1.0, 0.1)
+    engine.selections["dr"] = selection
+    tried = TopicSelection(include=["topic.*"], exclude=[r".*\.tmp"])
+    watching = RemoteEngineApi(served.socket, read_only=True)
+    try:
+        assert await remote.flows.preview("primary-to-dr") == engine.previews["primary-to-dr"]
+        assert await remote.flows.select("dr", tried) == selection
+        assert await watching.flows.select("dr") == selection, "it changes nothing"
+    finally:
+        await watching.close()
+    assert engine.calls == [
+        ("preview", "primary-to-dr", None),
+        ("select", "dr", tried),
+        ("select", "dr", None),
+    ]
 
 
 async def test_commands_arrive_with_their_arguments(
