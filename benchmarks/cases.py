@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 from benchmarks.console import open_console
+from benchmarks.groups import group_reread
 from benchmarks.idle import PARTITIONS, PREFIX, idle
 from benchmarks.latency import Probe, latency
 from benchmarks.replicators import FRANZ
@@ -23,10 +24,12 @@ FAR_TINY = Data("far-tiny", 200_000, 200, "none", 1, 0)
 HALF_LOAD = Data("load", 50_000_000, 1_000, "lz4", 65_536, 5)
 HALF_LOAD_RATE = 50_000
 IDLE_TOPICS = 100
+REREAD_RECORDS = 400_000
 QUICK = 10
 RUN_TIMEOUT_S = 900.0
 
 MM2, MM2_FURTHER = "MirrorMaker 2", "MirrorMaker 2 tuned further"
+MM2_GROUPS = "MirrorMaker 2 with groups"
 RATES = ("records_per_second", "records_per_second_from_start", "cpu_seconds", "peak_rss_mb")
 LATENCY = ("latency_p50_ms", "latency_p99_ms")
 
@@ -146,6 +149,12 @@ def comparisons(*, quick: bool) -> list[Comparison]:
             ("with console", "without console"),
             ("cpu_seconds_per_gb",),
             sized(BULK),
+        ),
+        Comparison(
+            "group-reread",
+            group_reread(REREAD_RECORDS // QUICK if quick else REREAD_RECORDS),
+            ("ccr", MM2_GROUPS),
+            ("reread_mean", "reread_worst"),
         ),
         Comparison(
             "idle-partitions",

@@ -133,6 +133,19 @@ def start_mm2_further(stage: Stage, job: Job) -> Running:
     return start_mm2(stage, job, further=FURTHER)
 
 
+GROUPS = """{alias}->west.emit.checkpoints.enabled = true
+{alias}->west.emit.checkpoints.interval.seconds = 1
+{alias}->west.sync.group.offsets.enabled = true
+{alias}->west.sync.group.offsets.interval.seconds = 1
+{alias}->west.refresh.groups.interval.seconds = 5
+{alias}->west.groups = reread-.*"""
+
+
+def start_mm2_groups(stage: Stage, job: Job) -> Running:
+    """Start MirrorMaker 2 so that it translates consumer groups, each second."""
+    return start_mm2(stage, job, further=GROUPS)
+
+
 def start_mm2(stage: Stage, job: Job, *, further: str = "") -> Running:
     """Start MirrorMaker 2 with default JIT and a 2 GB heap."""
     config = stage.folder / f"{job.alias}.properties"
@@ -170,6 +183,7 @@ REPLICATORS: dict[str, Callable[[Stage, Job], Running]] = {
     "ccr": start_ccr,
     "MirrorMaker 2": start_mm2,
     "MirrorMaker 2 tuned further": start_mm2_further,
+    "MirrorMaker 2 with groups": start_mm2_groups,
     FRANZ: start_franz,
 }
 
