@@ -6,19 +6,25 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 import pytest
+import yaml
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from engine.api.offsets_snapshots import OffsetsTotals
 from engine.config.cluster_section import ClusterConfig
 from engine.kafka.cluster import EARLIEST, LATEST, Cluster
+from engine.kafka.topic_configs import alter_configs, topic_configs
 from engine.kafka.topics import NewTopic, create_topics
 from engine.kafka.transactions import Transaction
 from engine.replication.identical.alignment import Aligned, Alignment
 from engine.replication.identical.fillers import Fillers
 from engine.replication.identical.target_log import TargetLog
-from engine.sandbox import Sandbox
+from engine.sandbox import ClusterSpec, Sandbox
+from tests.faults.rig import EngineProcess
+from tests.faults.rig import until as eventually
 from tests.kafka.engines import FreshTopic, Running, create, producer, read, running, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
@@ -84,8 +90,10 @@ async def aligned(engine: Running, topic: str, end: int) -> None:
     """Wait until a topic is mirrored, however long aligning takes on a busy machine."""
     board = engine.flow.board
     await until(
-        lambda: (rows := [p for p in board.partitions.values() if p.topic == topic])
-        and all(p.positioned for p in rows),
+        lambda: (
+            (rows := [p for p in board.partitions.values() if p.topic == topic])
+            and all(p.positioned for p in rows)
+        ),
         f"{topic} is aligned",
         240,
     )
@@ -151,3 +159,129 @@ async def test_offsets_are_the_sources(sandbox: Sandbox, fresh_topic: FreshTopic
     records = await read(sandbox, "west", topic, committed=False)
     assert {record.value == b"%d" % record.offset for record in records} == {True}
     assert len(records) == 40
+
+
+async def own_configs(cluster: Cluster, topic: str) -> dict[str, str]:
+    """What is set on the topic itself."""
+    return (await topic_configs(cluster, [topic]))[topic].own_values
+
+
+async def test_killed_while_aligning(
+    sandbox: Sandbox, fresh_topic: FreshTopic, tmp_path: Path
+) -> None:
+    """kill -9 with a transaction open, and once more; on a compacted topic, which is wide then."""
+    start = 3_500_000
+    topic = fresh_topic("killed")
+    flow = f"flow-{topic}"
+    config = tmp_path / "ccr.yaml"
+    clusters = {
+        name: {"bootstrap_servers": sandbox.bootstrap(name).split(",")} for name in ("east", "west")
+    }
+    section = {
+        "source": "east",
+        "target": "west",
+        "topics": {"include": [topic]},
+        "topic_refresh": "500ms",
+        "offsets": "identical",
+    }
+    config.write_text(
+        yaml.safe_dump({"version": 1, "clusters": clusters, "flows": {flow: section}})
+    )
+    engine = EngineProcess(config, flow, tmp_path / "log")
+    await create(sandbox, topic, 1, cleanup_policy="compact,delete")
+    async with opened(sandbox, "east") as east, opened(sandbox, "west") as west:
+        await begin_at(east, topic, {0: start})
+        narrow: dict[str, str | None] = {"cleanup.policy": "compact"}
+        assert not await alter_configs(east, {topic: narrow})
+        await produce(sandbox, topic, 0, start, 10)
+
+        async def is_beyond(offset: int, which: int = LATEST) -> bool:
+            found = await west.list_offsets({(topic, 0): which}, await west.metadata([topic]))
+            return found.get((topic, 0), 0) > offset
+
+        async def is_identical() -> bool:
+            page = await engine.api.flows.partitions(flow)
+            return [str(row.offsets) for row in page.partitions] == ["identical"]
+
+        try:
+            for which, what in ((LATEST, "filling has begun"), (EARLIEST, "that was deleted")):
+                engine.start()
+                await eventually(partial(is_beyond, 0, which), what)
+                engine.kill()
+                assert (await own_configs(west, topic))["cleanup.policy"] == "compact,delete"
+                assert not await is_beyond(start - 1), "it was killed too late"
+            engine.start()
+            await eventually(partial(is_beyond, start + 9), "it is mirrored", 240)
+            await eventually(is_identical, "it says so")
+            assert await bounds(west, topic, 1) == [(start, start + 10)]
+            assert await own_configs(west, topic) == {"cleanup.policy": "compact"}
+            assert await engine.terminate() == 0
+        except BaseException:
+            print(engine.log.read_text()[-4000:])
+            raise
+        finally:
+            await engine.close()
+    records = await read(sandbox, "west", topic, committed=False)
+    assert [record.value for record in records] == [b"%d" % (start + n) for n in range(10)]
+
+
+async def test_a_mirror_that_is_not_fresh(sandbox: Sandbox, fresh_topic: FreshTopic) -> None:
+    """What it holds stays, and the state says why offsets differ."""
+    topic = fresh_topic("used")
+    await create(sandbox, topic)
+    async with opened(sandbox, "east") as east, opened(sandbox, "west") as west:
+        await begin_at(east, topic, {0: 5})
+        assert not await create_topics(west, [NewTopic(topic, 1, 1)])
+        async with producer(sandbox, "west") as client:
+            for number in range(3):
+                await client.send(topic, b"other %d" % number, key=b"k")
+        await produce(sandbox, topic, 0, 5, 10)
+        async with running(sandbox, [topic], offsets="identical") as engine:
+            await engine.mirrored(topic, 15)
+            assert states(engine, topic) == [
+                "differs since 5 because the mirror was not fresh: it had held 3 records before"
+            ]
+            assert engine.flow.snapshot().offsets == OffsetsTotals(0, 0, 1)
+        assert await bounds(west, topic, 1) == [(0, 13)]
+
+
+async def test_until_the_source_has_something_that_is_not_mirrored(
+    sandbox: Sandbox, fresh_topic: FreshTopic
+) -> None:
+    """A transaction's marker takes an offset; the state tells of it, over restarts, and stays."""
+    topic = fresh_topic("marked")
+    await create(sandbox, topic)
+    async with opened(sandbox, "east") as east:
+        await begin_at(east, topic, {0: 5})
+    await produce(sandbox, topic, 0, 5, 10)
+    async with running(sandbox, [topic], offsets="identical") as engine:
+        await engine.mirrored(topic, 15)
+        name = engine.name
+    async with running(sandbox, [topic], name=name, offsets="identical") as engine:
+        await until(lambda: states(engine, topic) == ["identical"], "it is identical after a start")
+        async with (
+            producer(sandbox, transactional_id=topic) as client,
+            client.transaction(),
+        ):
+            await client.send(topic, b"15", key=b"k")
+        await engine.mirrored(topic, 17)
+        because = "source offset 16 had transaction markers or aborted records, which are not"
+        await until(
+            lambda: states(engine, topic)[0].startswith(f"differs since 17 because {because}"),
+            "it differs",
+        )
+    async with running(sandbox, [topic], name=name, offsets="identical") as engine:
+        await until(lambda: "differs since 17" in states(engine, topic)[0], "it still differs")
+        assert states(engine, topic)[0].endswith(f"{because} mirrored")
+
+
+@pytest.mark.timeout(400)
+async def test_an_older_broker(sandbox: Sandbox, fresh_topic: FreshTopic, tmp_path: Path) -> None:
+    """Kafka 3.3: transactions as they were before KIP-890, markers without records too."""
+    older = Sandbox(tmp_path, {"west": ClusterSpec(kafka_version="3.3.2")}, ephemeral=True)
+    starts = {0: 1, 1: 2, 2: 1_500_000}
+    topic = fresh_topic("older")
+    async with older, opened(older, "west") as west:
+        assert not await create_topics(west, [NewTopic(topic, len(starts), 1)])
+        await begin_at(west, topic, starts)
+        assert await bounds(west, topic, len(starts)) == [(n, n) for n in starts.values()]

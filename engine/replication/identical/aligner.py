@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -61,10 +62,11 @@ class Aligner:
         self._pauses: dict[MirrorPartition, tuple[float, float]] = {}  # seconds, monotonic end
         self._jobs: asyncio.Queue[tuple[str, list[MirrorPartition]]] = asyncio.Queue()
         self._fillers = Fillers()
-        self._transactions: asyncio.Queue[Transaction] = asyncio.Queue()
-        for number in range(AT_ONCE):
-            name = transactional_id(context.flow, number)
-            self._transactions.put_nowait(Transaction(context.target, name))
+        self._transactions = [
+            Transaction(context.target, transactional_id(context.flow, number))
+            for number in range(AT_ONCE)
+        ]
+        self._free = [asyncio.Lock() for _ in self._transactions]
 
     def decide(self, found: Mapping[MirrorPartition, Beginning]) -> Decision:
         """Decide about new partitions, which have no position yet.
@@ -208,21 +210,25 @@ class Aligner:
 
     @asynccontextmanager
     async def _log(self, partition: MirrorPartition) -> AsyncIterator[TargetLog]:
-        """Lend a transactional id, of which each is used by one partition at a time."""
-        transaction = await self._transactions.get()
+        """Lend a transactional id, of which each is used by one partition at a time.
+
+        A partition's is the same one every time: only its own can abort what a crash left open.
+        """
+        topic, number = partition.target_key
+        own = (zlib.crc32(topic.encode()) + number) % len(self._transactions)
         goal = self.beginnings.goal(partition)
-        try:
-            async with TargetLog(
+        async with (
+            self._free[own],
+            TargetLog(
                 self._context.target,
                 partition.target_key,
-                transaction,
+                self._transactions[own],
                 self._fillers,
                 goal.filled_by,
-            ) as target_log:
-                partition.wait(progress(0, goal.start))
-                yield target_log
-        finally:
-            self._transactions.put_nowait(transaction)
+            ) as target_log,
+        ):
+            partition.wait(progress(0, goal.start))
+            yield target_log
 
     def _give_up(self, partition: MirrorPartition, strange: NotFresh) -> None:
         self.beginnings.give_up(partition, strange.why)

@@ -102,7 +102,7 @@ class Alignment:
         await log.begin()
         start, end = await log.bounds()
         if start != end:
-            return NotFresh("somebody writes into it")
+            return NotFresh(f"somebody wrote into it, from offset {start} to {end - 1}")
         await note()
         filled = self._goal - end
         while end < self._goal:
