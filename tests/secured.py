@@ -186,6 +186,7 @@ class Secured:
 _TOPIC, _LITERAL, _PREFIXED, _ALLOW = 2, 3, 4, 3  # ResourceType, PatternType, AclPermissionType
 OPERATIONS = {
     "READ": 3, "WRITE": 4, "CREATE": 5, "ALTER": 7, "DESCRIBE": 8, "DESCRIBE_CONFIGS": 10,
+    "ALTER_CONFIGS": 11,
 }  # fmt: skip
 
 
