@@ -14,6 +14,7 @@ from engine.replication.both_ways.lower_bound import Bound, Leg, OriginLegs, low
 from engine.replication.both_ways.marks import takes_local_only
 from engine.replication.partition import MirrorPartition
 from engine.replication.state_log import StateLog
+from engine.replication.state_records import Checkpoint
 from engine.replication.sync.syncer import SyncContext
 
 
@@ -26,13 +27,14 @@ class OtherFlows:
         self._into_target = InboundFlows(context.target)
         self._logs: dict[tuple[str, str], StateLog] = {}  # by cluster and flow
         self._legs: list[tuple[StateLog, StateLog | None]] = []  # into source, into target
+        self._made: dict[tuple[StateLog, TopicPartition], tuple[Checkpoint, Leg]] = {}
 
-    async def close(self) -> None:
-        """Let go of the connections."""
+    def close(self) -> None:
+        """Let go of the connections; reading again begins anew."""
         self._into_source.close()
         self._into_target.close()
         for log in self._logs.values():
-            await log.close()
+            log.forget()
 
     async def read(self) -> None:
         """Bring the maps up to date; raises ConnectError, KafkaError and ConnectionLostError."""
@@ -64,6 +66,7 @@ class OtherFlows:
         identity = log.record.identity if log else None
         if log is not None and identity and identity.producer_id != flow.producer_id:
             await log.close()
+            self._made = {made: leg for made, leg in self._made.items() if made[0] is not log}
             log = None
         if log is None:
             log = self._logs[key] = StateLog(flow.name, cluster, this_engine())
@@ -90,17 +93,20 @@ class OtherFlows:
         """Return by which ways the records of a partition's origins came to source and target."""
         found = [OriginLegs(None, ours)]
         for into_source, into_target in self._legs:
-            first = _leg(into_source, key)
-            second = _leg(into_target, key) if into_target else None
+            first = self._leg(into_source, key)
+            second = self._leg(into_target, key) if into_target else None
             if first is not None and (second is not None or into_target is None):
                 found.append(OriginLegs(first, second))
         return found
 
-
-def _leg(log: StateLog, key: TopicPartition) -> Leg | None:
-    """Return a partition's leg as its newest checkpoint has it; None when it is not mirrored."""
-    checkpoint = log.record.checkpoints.get(key)
-    if checkpoint is None:
-        return None
-    progress = checkpoint.progress
-    return Leg(log.record.offset_map(key), progress.source, progress.target)
+    def _leg(self, log: StateLog, key: TopicPartition) -> Leg | None:
+        """Return a partition's leg as its newest checkpoint has it; None when it has none."""
+        checkpoint = log.record.checkpoints.get(key)
+        if checkpoint is None:
+            return None
+        made = self._made.get((log, key))
+        if made is None or made[0] is not checkpoint:
+            progress = checkpoint.progress
+            leg = Leg(log.record.offset_map(key), progress.source, progress.target)
+            self._made[log, key] = made = checkpoint, leg
+        return made[1]
