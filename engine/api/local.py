@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
+from engine.api.group_snapshots import GroupsPage
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
 from engine.config.flow_section import TopicSelection
 from engine.config.regexes import check_regex
 from engine.engine import Engine
-from engine.errors import ConfigError, RefusedError
+from engine.errors import ConfigError, ConnectError, RefusedError
+from engine.kafka.connection import ConnectionLostError
 from engine.replication.topics.neighbours import written_by_others
 
 
@@ -35,6 +37,13 @@ class LocalFlowsApi:
     async def partitions(self, flow: str, since: int = 0) -> PartitionsPage:
         """Return the flow's partitions that changed after version `since`."""
         return self._engine.flow(flow).board.page(since)
+
+    async def groups(self, flow: str) -> GroupsPage:
+        """Return where consumer groups stand, as of the engine's last look, or look now."""
+        try:
+            return await self._engine.flow(flow).groups()
+        except ConnectionLostError as error:
+            raise ConnectError("looking at the groups of flow", flow, str(error)) from error
 
     async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
         """Return what the flow's regexes select, or others that are being tried."""

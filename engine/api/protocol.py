@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from engine.api.group_snapshots import GroupsPage
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
 from engine.config.flow_section import TopicSelection
@@ -22,6 +23,13 @@ class FlowsApi(Protocol):
 
     async def partitions(self, flow: str, since: int = 0) -> PartitionsPage:
         """Return the flow's partitions that changed after version `since`."""
+        ...
+
+    async def groups(self, flow: str) -> GroupsPage:
+        """Return where consumer groups stand, as of the engine's last look, or look now.
+
+        Raises also TooSlowError (a regex), and KafkaError.
+        """
         ...
 
     async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:

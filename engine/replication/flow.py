@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from enum import StrEnum
 
+from engine.api.group_snapshots import GroupsPage
 from engine.api.snapshots import (
     FlowSnapshot,
     FlowState,
@@ -29,6 +30,8 @@ from engine.replication.limiter import Limiter
 from engine.replication.mirroring import Mirroring
 from engine.replication.observer import Observer
 from engine.replication.state_log import StateLog, SupersededError
+from engine.replication.sync.groups.view import GroupsView
+from engine.replication.sync.syncer import SyncContext
 from engine.replication.topics.preview import Previewer
 
 log = logging.getLogger(__name__)
@@ -69,6 +72,11 @@ class Flow:
         self._role = role
         self._state = StateLog(name, self._target, me)
         self.previewer = Previewer(name, config, clusters, self.board, lambda: self._state.record)
+        state = self._state
+        context = SyncContext(
+            name, config, *clusters, self.board, state.record, state.append, events
+        )
+        self._groups = GroupsView(context, lambda: state.record)
         self._mirroring: Mirroring | None = None
         self._observer: Observer | None = None
         self._trouble: CcrError | None = None
@@ -109,6 +117,7 @@ class Flow:
             self._running.cancel()
             await asyncio.wait([self._running])
         await self._state.close()
+        self._groups.close()
         return drained
 
     async def _run(self) -> None:
@@ -260,6 +269,10 @@ class Flow:
         return self._mirroring
 
     # what is shown
+
+    async def groups(self) -> GroupsPage:
+        """Return where consumer groups stand; raises as GroupsView.page does."""
+        return await self._groups.page(self._mirroring.groups if self._mirroring else None)
 
     def _set_trouble(self, error: Exception) -> None:
         if not isinstance(error, CcrError):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from engine.api.both_ways_snapshots import ConflictsSnapshot, InboundFlowSnapshot
+from engine.api.group_snapshots import GroupsPage
 from engine.api.snapshots import PartitionState, Severity, SyncSnapshot, VerificationSnapshot
 from engine.config.flow_section import FlowConfig, Offsets
 from engine.errors import CcrError, ConnectError
@@ -27,6 +29,7 @@ from engine.replication.recovery import Recovery
 from engine.replication.repair import Repair
 from engine.replication.state_log import StateLog, SupersededError
 from engine.replication.sync.everything import syncers
+from engine.replication.sync.groups.syncer import GroupSyncer
 from engine.replication.sync.syncer import SyncContext, Syncer, SyncLoop
 from engine.replication.topics.agreed import AgreedConfigs
 from engine.replication.troubles import Trouble
@@ -184,6 +187,14 @@ class Mirroring:
     def conflicts(self) -> ConflictsSnapshot | None:
         """What looking for conflicts has found; None when that was not asked for."""
         return self._conflicts.snapshot() if self._conflicts else None
+
+    @property
+    def groups(self) -> GroupsPage | None:
+        """Where consumer groups stood at the last round; None when they are not kept in step."""
+        for sync in self._syncs:
+            if isinstance(sync.syncer, GroupSyncer):
+                return replace(sync.syncer.page, reason=sync.snapshot.reason)
+        return None
 
     @property
     def throttled(self) -> list[str]:

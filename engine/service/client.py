@@ -12,6 +12,7 @@ import httpx
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from engine import __version__
+from engine.api.group_snapshots import GroupsPage
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
 from engine.config.flow_section import TopicSelection
@@ -77,6 +78,10 @@ class RemoteFlows:
     async def partitions(self, flow: str, since: int = 0) -> PartitionsPage:
         """Return the flow's partitions that changed after version `since`."""
         return await self._wire.get(_path(flow, "partitions"), codec.PAGE, since=since)
+
+    async def groups(self, flow: str) -> GroupsPage:
+        """Return where consumer groups stand, as of the engine's last look."""
+        return await self._wire.get(_path(flow, "groups"), codec.GROUPS)
 
     async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
         """Return what the flow's regexes select, or others that are being tried."""

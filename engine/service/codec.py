@@ -13,6 +13,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
+from engine.api.group_snapshots import GroupSnapshot, GroupsPage
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot, TopicPreview
 from engine.api.snapshots import (
     CommandResult,
@@ -37,14 +38,17 @@ CCR_VERSION_HEADER = "ccr-version"
 JSON = "application/json"
 _Row = TypeVar("_Row")
 ROWS_A_CHUNK = 500  # about 1 ms of the engine's event loop
+GROUPS_A_CHUNK = 5
 
 SNAPSHOT = TypeAdapter(EngineSnapshot)
 EVENTS = TypeAdapter(tuple[Event, ...])
 PAGE = TypeAdapter(PartitionsPage)
+GROUPS = TypeAdapter(GroupsPage)
 SELECTION = TypeAdapter(SelectionSnapshot)
 PREVIEW = TypeAdapter(PreviewSnapshot)
 RESULT = TypeAdapter(CommandResult)
 ROWS = TypeAdapter(tuple[PartitionSnapshot, ...])
+GROUP_ROWS = TypeAdapter(tuple[GroupSnapshot, ...])
 PREVIEWED = TypeAdapter(tuple[TopicPreview, ...])
 
 
@@ -139,6 +143,12 @@ def page_chunks(page: PartitionsPage) -> Iterator[bytes]:
     return _chunks(head, "partitions", ROWS, page.partitions)
 
 
+def groups_chunks(page: GroupsPage) -> Iterator[bytes]:
+    """Write groups in pieces, likewise; each has many partitions."""
+    head = GROUPS.dump_json(page, exclude={"groups"})
+    return _chunks(head, "groups", GROUP_ROWS, page.groups, GROUPS_A_CHUNK)
+
+
 def preview_chunks(preview: PreviewSnapshot) -> Iterator[bytes]:
     """Write a preview in pieces, likewise."""
     head = PREVIEW.dump_json(preview, exclude={"topics"})
@@ -146,10 +156,14 @@ def preview_chunks(preview: PreviewSnapshot) -> Iterator[bytes]:
 
 
 def _chunks(
-    head: bytes, key: str, adapter: TypeAdapter[tuple[_Row, ...]], rows: tuple[_Row, ...]
+    head: bytes,
+    key: str,
+    adapter: TypeAdapter[tuple[_Row, ...]],
+    rows: tuple[_Row, ...],
+    at_once: int = ROWS_A_CHUNK,
 ) -> Iterator[bytes]:
     yield head[:-1] + f',"{key}":['.encode()
-    for start in range(0, len(rows), ROWS_A_CHUNK):
-        written = adapter.dump_json(rows[start : start + ROWS_A_CHUNK])[1:-1]
+    for start in range(0, len(rows), at_once):
+        written = adapter.dump_json(rows[start : start + at_once])[1:-1]
         yield b"," + written if start else written
     yield b"]}"

@@ -3,6 +3,7 @@
 GET  /v1/snapshot                       EngineSnapshot
 GET  /v1/events?since=ID                Event[]
 GET  /v1/flows/FLOW/partitions?since=N  PartitionsPage
+GET  /v1/flows/FLOW/groups              GroupsPage
 POST /v1/flows/FLOW/select              {"topics": {"include": […], "exclude": […]}}, optional;
                                         SelectionSnapshot; changes nothing
 POST /v1/flows/FLOW/preview             the same; PreviewSnapshot
@@ -69,6 +70,7 @@ class ControlServer:
                 web.get("/v1/snapshot", self._snapshot),
                 web.get("/v1/events", self._events),
                 web.get(f"{flow}/partitions", self._partitions),
+                web.get(f"{flow}/groups", self._groups),
                 web.post(f"{flow}/select", self._select),
                 web.post(f"{flow}/preview", self._preview),
                 web.post(f"{flow}/pause", self._pause),
@@ -99,6 +101,10 @@ class ControlServer:
     async def _partitions(self, request: web.Request) -> web.StreamResponse:
         page = await self._api.flows.partitions(request.match_info["flow"], _since(request))
         return await _stream(request, codec.page_chunks(page))
+
+    async def _groups(self, request: web.Request) -> web.StreamResponse:
+        page = await self._api.flows.groups(request.match_info["flow"])
+        return await _stream(request, codec.groups_chunks(page))
 
     async def _select(self, request: web.Request) -> web.Response:
         body = await _body(request, codec.TopicsBody)

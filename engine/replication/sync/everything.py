@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.replication.sync.acls.syncer import AclSyncer
 from engine.replication.sync.configs import ConfigSync
 from engine.replication.sync.deletions import DeletionSync
+from engine.replication.sync.groups.syncer import GroupSyncer
 from engine.replication.sync.mm2.all_topics import mm2_syncers
 from engine.replication.sync.syncer import SyncContext, Syncer
 
@@ -17,4 +18,5 @@ def syncers(context: SyncContext) -> list[Syncer]:
     if context.config.sync.deletions:
         topics.append(DeletionSync(context))
     acls = [AclSyncer(context)] if context.config.sync.acls else []
-    return [*topics, *acls, *mm2_syncers(context)]
+    groups = GroupSyncer(context) if context.config.sync.groups else None
+    return [*topics, *acls, *([groups] if groups else []), *mm2_syncers(context, groups)]

@@ -71,7 +71,7 @@ class SyncLoop:
     """Runs one syncer for as long as the flow is owned."""
 
     def __init__(self, syncer: Syncer, context: SyncContext) -> None:
-        self._syncer = syncer
+        self.syncer = syncer
         self._subject = f"{context.flow}/{syncer.name}"
         self._events = context.events
         self._now = asyncio.Event()
@@ -91,18 +91,18 @@ class SyncLoop:
                 self._now.clear()
                 await self._round()
                 try:
-                    async with asyncio.timeout(self._syncer.interval):
+                    async with asyncio.timeout(self.syncer.interval):
                         await self._now.wait()
                 except TimeoutError:
                     continue
         finally:
-            if isinstance(self._syncer, Closing):
-                self._syncer.close()
+            if isinstance(self.syncer, Closing):
+                self.syncer.close()
 
     async def _round(self) -> None:
         began = time.monotonic()
         try:
-            outcome = await self._syncer.sync_once()
+            outcome = await self.syncer.sync_once()
         except SupersededError:
             raise
         except (CcrError, ConnectionLostError) as error:
@@ -111,14 +111,14 @@ class SyncLoop:
             log.exception("%s failed", self._subject)
             cause = f"internal error: {type(error).__name__}: {error}"
             next_step = "It is tried again; please report it with the log file"
-            self._fail(CcrError("keeping in step", self._syncer.name, cause, next_step))
+            self._fail(CcrError("keeping in step", self.syncer.name, cause, next_step))
         else:
             self._succeed(outcome, time.monotonic() - began)
 
     def _succeed(self, outcome: Outcome, seconds: float) -> None:
         before = self.snapshot
         self.snapshot = SyncSnapshot(
-            self._syncer.name,
+            self.syncer.name,
             SyncState.OUT_OF_STEP if outcome.left else SyncState.IN_STEP,
             None,
             before.changes + outcome.changes,
@@ -145,7 +145,7 @@ class SyncLoop:
         known = before.reason is not None and before.reason.text == text
         since = before.reason.since if known and before.reason else time.time()
         self.snapshot = SyncSnapshot(
-            self._syncer.name,
+            self.syncer.name,
             SyncState.FAILING,
             Reason(text, next_step, since),
             before.changes,
