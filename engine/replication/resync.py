@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from engine.errors import ConnectError, KafkaError
 from engine.kafka import batch as b
 from engine.kafka import records as r
-from engine.kafka.cluster import LATEST, Cluster
+from engine.kafka.cluster import EARLIEST, LATEST, Cluster
 from engine.kafka.connection import ConnectionLostError, DataConnection
 from engine.kafka.describe_producers import ProducerState
 from engine.kafka.fetch import TopicPartition
@@ -106,7 +106,8 @@ class Resync:
         if ours is None:
             if end < acked.target:
                 return Lost(None, end)
-            return await self._count(partition, end)
+            replaced = await self._replaced(partition) if end > acked.target else None
+            return await self._count(partition, end) if replaced is None else Lost(None, replaced)
         count = b.sequence_distance(acked.sequence, b.add_sequence(ours.last_sequence, 1))
         if count < 0:
             return Lost(-count)
@@ -115,6 +116,38 @@ class Resync:
         if count == 0:
             return AlreadyThere(proven=True)
         return await self._locate(partition, count)
+
+    async def _replaced(self, partition: MirrorPartition) -> int | None:
+        """Return from where on others' records stand in the place of ours, or None.
+
+        The log was cut and has grown again by other writers; nobody but the log itself tells.
+        """
+        offset_map = partition.offset_map
+        found = None
+        for index in reversed(range(offset_map.coarse, len(offset_map))):
+            _, target, count = next(offset_map.runs(index))
+            if await self._first_strange(partition, target + count - 1, target + count) is None:
+                break
+            found = await self._first_strange(partition, target, target + count)
+            if found != target:
+                break
+        return found
+
+    async def _first_strange(self, partition: MirrorPartition, start: int, end: int) -> int | None:
+        """Return the first offset between two whose record another producer wrote, or None."""
+        key = partition.target_key
+        start = max(start, await self._log_start(key))
+        connection = await self._connection(key)
+        async for header, _ in read_range(connection, key, start, end):
+            if header.producer_id != self._producer_id:
+                return max(header.base_offset, start)
+        return None
+
+    async def _log_start(self, key: TopicPartition) -> int:
+        found = await self._cluster.list_offsets({key: EARLIEST}, self._metadata)
+        if key not in found:
+            raise KafkaError("looking at", key[0], "it has no leader now", retriable=True)
+        return found[key]
 
     async def _count(self, partition: MirrorPartition, end: int) -> Outcome:
         """The broker has no producer state of us: count our batches up to the end."""

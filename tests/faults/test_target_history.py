@@ -61,6 +61,33 @@ async def _resent(engine: Running, sandbox: Sandbox, topic: str) -> None:
     assert row(engine, topic).history.foreign == 0
 
 
+async def test_lost_records_in_whose_place_others_stand_are_sent_again(
+    rough: Sandbox, fresh_topic: FreshTopic
+) -> None:
+    """The log was cut, others wrote more than was lost, and the broker forgot our sequence."""
+    topic = fresh_topic("overgrown")
+    name = f"flow-{topic}"
+    await create(rough, topic)
+    async with running(rough, [topic], name=name) as engine:
+        for number in range(4):
+            await send(rough, topic, str(number))
+            await engine.mirrored(topic, number + 1)
+        await send(rough, topic, "x", cluster="west")
+        await send(rough, topic, "4")
+        await engine.mirrored(topic, 5)
+    await cut_log(rough, "west", topic, 3)
+    await send(rough, topic, "y", "z", "u", "v", cluster="west")
+    await _forgotten(engine, topic)
+    await send(rough, topic, "5")
+    async with running(rough, [topic], name=name) as engine:
+        await until(lambda: told(engine, "the target lost"), "the loss is told", 60)
+        await engine.mirrored(topic, 6)
+    assert await values(rough, topic) == ["0", "1", "2", "y", "z", "u", "v", "3", "4", "5"]
+    assert any(
+        "2 acknowledged records, from offset 3" in e.text for e in engine.engine.events.since(0)
+    )
+
+
 async def test_a_deleted_mirror_is_not_refilled_in_silence(
     sandbox: Sandbox, fresh_topic: FreshTopic
 ) -> None:

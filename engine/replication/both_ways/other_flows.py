@@ -65,7 +65,7 @@ class OtherFlows:
         log = self._logs.get(key)
         identity = log.record.identity if log else None
         if log is not None and identity and identity.producer_id != flow.producer_id:
-            await log.close()
+            log.forget()
             self._made = {made: leg for made, leg in self._made.items() if made[0] is not log}
             log = None
         if log is None:
