@@ -133,6 +133,8 @@ def _permission(permission: Permission) -> str:
     where = f"on topic {names}" if names else "on the cluster"
     if more > 0:
         where += f" and {more} more"
+    if permission.transactional_ids:
+        where = f"on transactional id {', '.join(permission.transactional_ids)}"
     note = f" ({permission.note})" if permission.note else ""
     return (
         f"{permission.grant}: {permission.operation} {where}, cluster {permission.cluster}, "

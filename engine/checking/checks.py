@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Iterable
 
 from engine.checking.acls import check_acls
+from engine.checking.identical import check_identical, compacted_only
 from engine.checking.operations import TopicNeeds
 from engine.checking.report import (
     BrokerReport,
@@ -21,7 +22,7 @@ from engine.checking.report import (
     Permission,
     Problem,
 )
-from engine.config.flow_section import FlowConfig, OnPoison
+from engine.config.flow_section import FlowConfig, Offsets, OnPoison
 from engine.config.model import Config
 from engine.errors import CcrError, ConfigError, KafkaError
 from engine.kafka.cluster import Cluster
@@ -120,6 +121,12 @@ async def _check_flow(name: str, flow: FlowConfig, clusters: dict[str, Cluster])
     try:
         selected, reading = await _check_source(source, flow, selector)
         problems, writing = await _check_target(name, flow, target, selector, selected)
+        if flow.offsets is Offsets.IDENTICAL:
+            mirrors = {topic: selector.target_name(topic) for topic in selected}
+            compacted = await compacted_only(source, selected)
+            writing += await check_identical(
+                name, target, mirrors.values(), [mirrors[topic] for topic in compacted]
+            )
         if flow.sync.acls:
             permissions, lacking = await check_acls(source, target)
             writing += permissions

@@ -61,6 +61,7 @@ class Permission:
     purpose: str
     grant: Grant
     note: str = ""
+    transactional_ids: tuple[str, ...] = ()  # it is about these instead
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ from engine.api.snapshots import Severity
 from engine.errors import CcrError, KafkaError
 from engine.kafka.connection import ConnectionLostError
 from engine.kafka.transactions import Transaction
-from engine.replication.backoff import Backoff
 from engine.replication.identical.alignment import Aligned, Alignment, NotFresh
 from engine.replication.identical.beginnings import Beginnings, Decision
 from engine.replication.identical.cost import AT_ONCE, total_cost
 from engine.replication.identical.entries import Value, holds
 from engine.replication.identical.fillers import Fillers
+from engine.replication.identical.guard import StartGuard
 from engine.replication.identical.target_log import TargetLog
-from engine.replication.identical.topic_hold import TopicHold
+from engine.replication.identical.topic_hold import TopicHold, put_back
 from engine.replication.identical.wording import TOGETHER, WAITING, announcement, progress, result
 from engine.replication.partition import MirrorPartition
 from engine.replication.positions import Beginning
@@ -34,9 +34,9 @@ log = logging.getLogger(__name__)
 LEAST_PAUSE_S, MOST_PAUSE_S = 1.0, 30.0
 
 
-def transactional_id(flow: str, number: int) -> str:
-    """Name one of the transactional ids that a flow fills with; `number` is below AT_ONCE."""
-    return f"ccr.{flow}.align.{number}"
+def transactional_id(flow: str, which: int | str) -> str:
+    """Name one of the transactional ids of a flow; it fills with 0 to AT_ONCE - 1."""
+    return f"ccr.{flow}.align.{which}"
 
 
 @dataclass(slots=True)
@@ -102,8 +102,9 @@ class Aligner:
 
     async def run(self) -> None:
         """Align what is submitted, until cancelled or superseded."""
-        await self._put_back(self._left)
+        await put_back(self._context, self._left)
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(StartGuard(self._context).run())
             for _ in range(AT_ONCE):
                 tasks.create_task(self._work())
 
@@ -137,7 +138,7 @@ class Aligner:
         if filling and await self._tried(filling, self._announce(job, hold)):
             await _each(filling, lambda partition: self._fill(job, partition))
         # Not where this is cancelled or superseded: the next to start puts it back then.
-        await self._put_back({topic: hold.value})
+        await put_back(context, {topic: hold.value})
         if job.done:
             self._tell(topic, result(job.done, time.monotonic() - began_at))
 
@@ -151,24 +152,6 @@ class Aligner:
             read = await hold.withhold()
         starts = [self.beginnings.goal(partition).start for partition in job.alignments]
         self._tell(job.topic, announcement(total_cost(starts), len(starts), read))
-
-    async def _put_back(self, left: Mapping[str, Value]) -> None:
-        context = self._context
-        for topic, value in left.items():
-            hold = TopicHold(context.target, topic, context.remember, value)
-            backoff = Backoff(LEAST_PAUSE_S, MOST_PAUSE_S)
-            told = ""
-            while hold.value:
-                try:
-                    await hold.restore()
-                except SupersededError:
-                    raise
-                except (CcrError, ConnectionLostError) as error:
-                    if str(error) != told:
-                        told = str(error)
-                        text = f"what aligning changed on it is not put back yet: {told}"
-                        self._tell(topic, text, Severity.ERROR)
-                    await backoff.sleep()
 
     # a partition
 
@@ -269,8 +252,8 @@ class Aligner:
             self._pauses[partition] = pause, time.monotonic() + pause
             partition.wait(f"its offsets are not aligned yet: {text}", next_step)
 
-    def _tell(self, topic: str, text: str, severity: Severity = Severity.INFO) -> None:
-        self._context.events.emit(severity, f"{self._context.flow}/{topic}", text)
+    def _tell(self, topic: str, text: str) -> None:
+        self._context.events.emit(Severity.INFO, f"{self._context.flow}/{topic}", text)
 
 
 async def _each(

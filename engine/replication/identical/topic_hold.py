@@ -8,10 +8,11 @@ starts after a crash puts them back.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from engine.errors import KafkaError
+from engine.api.snapshots import Severity
+from engine.errors import CcrError, KafkaError
 from engine.kafka.acl_bindings import (
     ANY_HOST,
     EVERYONE,
@@ -23,9 +24,15 @@ from engine.kafka.acl_bindings import (
 )
 from engine.kafka.acls import NoAuthorizerError, create_acls, delete_acls, describe_acls
 from engine.kafka.cluster import Cluster
+from engine.kafka.connection import ConnectionLostError
 from engine.kafka.topic_configs import alter_configs, described_configs
+from engine.replication.backoff import Backoff
 from engine.replication.identical.entries import Value, hold_entry
+from engine.replication.state_log import SupersededError
 from engine.replication.state_records import Entry
+from engine.replication.sync.syncer import SyncContext
+
+LEAST_PAUSE_S, MOST_PAUSE_S = 1.0, 30.0
 
 _POLICY = "cleanup.policy"
 # Wide only as far as DeleteRecords needs it: retention must not take records meanwhile.
@@ -129,3 +136,22 @@ class TopicHold:
     async def _forget(self, name: str) -> None:
         if self._value.pop(name, None) is not None:
             await self._remember([hold_entry(self._topic, self._value or None)])
+
+
+async def put_back(context: SyncContext, left: Mapping[str, Value]) -> None:
+    """Put back what is otherwise on topics, however long that takes; raises SupersededError."""
+    for topic, value in left.items():
+        hold = TopicHold(context.target, topic, context.remember, value)
+        backoff = Backoff(LEAST_PAUSE_S, MOST_PAUSE_S)
+        told = ""
+        while hold.value:
+            try:
+                await hold.restore()
+            except SupersededError:
+                raise
+            except (CcrError, ConnectionLostError) as error:
+                if str(error) != told:
+                    told = str(error)
+                    text = f"what aligning changed on it is not put back yet: {told}"
+                    context.events.emit(Severity.ERROR, f"{context.flow}/{topic}", text)
+                await backoff.sleep()
