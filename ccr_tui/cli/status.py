@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,8 @@ from engine.api.snapshots import (
     Reason,
     VerificationSnapshot,
 )
+from engine.config.matching import Pattern
+from engine.config.regexes import check_regex
 from engine.errors import ConfigError
 from engine.service import wording
 from engine.service.codec import ROWS, SNAPSHOT
@@ -81,18 +82,15 @@ async def run_lag(args: argparse.Namespace) -> int:
     return reading.exit_code()
 
 
-def _topic_pattern(text: str | None) -> re.Pattern[str]:
+def _topic_pattern(text: str | None) -> Pattern:
     try:
-        return re.compile(".*" if text is None else text)
-    except re.error as error:
-        at = "" if error.pos is None else f" at position {error.pos + 1}"
-        raise ConfigError("reading the option", f"--topic {text}", f"{error.msg}{at}") from None
+        return Pattern(".*" if text is None else check_regex(text))
+    except ValueError as error:
+        raise ConfigError("reading the option", f"--topic {text}", str(error)) from None
 
 
-def _chosen(
-    page: PartitionsPage, wanted: re.Pattern[str], *, by_lag: bool
-) -> list[PartitionSnapshot]:
-    rows = [row for row in page.partitions if wanted.fullmatch(row.topic)]
+def _chosen(page: PartitionsPage, wanted: Pattern, *, by_lag: bool) -> list[PartitionSnapshot]:
+    rows = [row for row in page.partitions if wanted.matches(row.topic)]
     rows.sort(key=lambda row: (row.topic, row.partition))
     if by_lag:
         rows.sort(key=lambda row: -1 if row.lag_records is None else row.lag_records, reverse=True)

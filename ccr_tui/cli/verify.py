@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccr_tui.cli.tables import Row, table
+from engine.config.matching import Pattern
 from engine.config.regexes import check_regex
 from engine.errors import ConfigError, ExitCode
 from engine.service import wording
@@ -65,11 +65,11 @@ async def run_verify(args: argparse.Namespace) -> int:
     return ExitCode.FAILED if report.wrong or report.incomparable else ExitCode.OK
 
 
-def _pattern(text: str | None) -> re.Pattern[str] | None:
+def _pattern(text: str | None) -> Pattern | None:
     if text is None:
         return None
     try:
-        return re.compile(check_regex(text))
+        return Pattern(check_regex(text))
     except ValueError as error:
         raise ConfigError("reading the option", f"--topic {text}", str(error)) from None
 

@@ -6,6 +6,8 @@ Python's `re` cannot be stopped, and holds the interpreter's lock for as long as
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import regex
 
 from engine.errors import CcrError
@@ -36,32 +38,40 @@ class Pattern:
     __slots__ = ("_compiled", "text")
 
     def __init__(self, text: str) -> None:
-        """Raises regex.error for what engine.config.regexes.check_regex refuses."""
+        """Raises ValueError for what is none; engine.config.regexes.check_regex says it better."""
         self.text = text
-        self._compiled = regex.compile(text, regex.VERSION0)
+        try:
+            self._compiled = regex.compile(text, regex.VERSION0)
+        except regex.error as error:
+            raise ValueError(str(error)) from None
 
     def matches(self, name: str, seconds: float = MATCH_S) -> bool:
         """Whether the whole name matches; raises TooSlowError.
 
         Other threads run on meanwhile. On an event loop only with few `seconds`.
         """
-        found = self._match(name, seconds)
-        return found is not None
+        return self._match(self._compiled.fullmatch, name, seconds) is not None
+
+    def occurs(self, text: str, seconds: float = MATCH_S) -> bool:
+        """Whether it matches anywhere in a text; else as `matches`."""
+        return self._match(self._compiled.search, text, seconds) is not None
 
     def replaced(self, name: str, template: str, seconds: float = MATCH_S) -> str | None:
         r"""Return the template (`\\1`, `\\g<name>`) filled in; None when the name does not match.
 
         Raises TooSlowError; IndexError or regex.error for a template that names no group.
         """
-        found = self._match(name, seconds)
+        found = self._match(self._compiled.fullmatch, name, seconds)
         return None if found is None else found.expand(template)
 
-    def _match(self, name: str, seconds: float) -> regex.Match[str] | None:
+    def _match(
+        self, how: Callable[..., regex.Match[str] | None], name: str, seconds: float
+    ) -> regex.Match[str] | None:
         try:
-            return self._compiled.fullmatch(name, timeout=GLANCE_S)
+            return how(name, timeout=GLANCE_S)
         except TimeoutError:
             pass
         try:
-            return self._compiled.fullmatch(name, concurrent=True, timeout=seconds)
+            return how(name, concurrent=True, timeout=seconds)
         except TimeoutError:
             raise TooSlowError(self.text, name) from None

@@ -11,8 +11,9 @@ import re
 import warnings
 from typing import Annotated
 
-import regex
 from pydantic import AfterValidator
+
+from engine.config.matching import Pattern
 
 _AND_NOT_READ_ALIKE = re.compile(r"Possible (?:nested set|set \w+) at position (\d+)")
 _JAVA_ONLY = tuple(
@@ -62,8 +63,8 @@ def _check_as_matched(pattern: str) -> None:
         cause = "this { counts no repetitions, e.g. {2,3}: escape it with \\"
         raise ValueError(_described(pattern, cause, odd.start()))
     try:
-        regex.compile(pattern, regex.VERSION0)
-    except regex.error as error:
+        Pattern(pattern)
+    except ValueError as error:
         raise ValueError(f"the regex does not compile: {error}") from None
 
 

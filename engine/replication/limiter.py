@@ -81,7 +81,7 @@ class Limiter:
     def limit_topics(self, pattern: str, bytes_per_second: int | None) -> bool:
         """Put a rule before all others; return whether that changed anything.
 
-        Raises regex.error.
+        Raises ValueError.
         """
         compiled = Pattern(pattern)
         first = next(iter(self._topic_rates.items()), None)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import pytest
 
 from ccr_tui.screens.lag.filtering import FilterError, name_of, parse
@@ -37,6 +40,16 @@ ALL = ["orders.eu/0", "orders.eu/1", "orders.eu/2", "orders.us/0", "payments/0",
 )
 def test_filter(text: str, names: list[str]) -> None:
     assert found(text) == names
+
+
+def test_a_regex_without_end_finds_nothing_says_so_and_holds_nobody_up() -> None:
+    wanted = parse("re:(p|p)+b")
+    assert wanted is not None
+    slow = replace(small_partitions()[0], topic="b" + "p" * 60)
+    began = time.process_time()
+    assert not any(wanted.matches(replace(slow, partition=n)) for n in range(1000))
+    assert time.process_time() - began < 0.5
+    assert "takes too long on bppp" in wanted.trouble
 
 
 def test_a_bad_regex_says_where() -> None:

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.api.snapshots import PartitionSnapshot, PartitionState
+from engine.config.matching import Pattern, TooSlowError
 
 Matches = Callable[[PartitionSnapshot], bool]
+_MATCH_S = 0.05  # a regex that takes longer on a name is given up
 
 
 class FilterError(ValueError):
@@ -21,6 +23,38 @@ class Filter:
 
     text: str
     matches: Matches
+    regex: RegexFilter | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Why it finds nothing any more."""
+        return self.regex.trouble if self.regex else ""
+
+
+class RegexFilter:
+    """A regex looked for in `topic/partition`, until it takes too long."""
+
+    def __init__(self, pattern: str) -> None:
+        """Raises FilterError."""
+        try:
+            re.compile(pattern)
+            self._pattern = Pattern(pattern)
+        except re.error as error:
+            at = "" if error.pos is None else f" at position {error.pos + 1}"
+            raise FilterError(f"not a regex: {error.msg}{at}") from None
+        except ValueError as error:
+            raise FilterError(f"not a regex: {error}") from None
+        self.trouble = ""
+
+    def __call__(self, partition: PartitionSnapshot) -> bool:
+        """Whether it occurs."""
+        if self.trouble:
+            return False
+        try:
+            return self._pattern.occurs(name_of(partition), _MATCH_S)
+        except TooSlowError:
+            self.trouble = f"takes too long on {name_of(partition)}"
+            return False
 
 
 def parse(text: str) -> Filter | None:
@@ -32,13 +66,11 @@ def parse(text: str) -> Filter | None:
     wanted = text.strip()
     inverse = wanted.startswith("!")
     wanted = wanted.removeprefix("!")
-    if wanted.startswith("re:"):
-        matches = _regex(wanted.removeprefix("re:"))
-    else:
-        matches = _substring(wanted) if wanted else None
-    if matches is None:
+    if wanted in ("", "re:"):
         return None
-    return Filter(text.strip(), _inverted(matches) if inverse else matches)
+    regex = RegexFilter(wanted.removeprefix("re:")) if wanted.startswith("re:") else None
+    matches = regex or _substring(wanted)
+    return Filter(text.strip(), _inverted(matches) if inverse else matches, regex)
 
 
 def name_of(partition: PartitionSnapshot) -> str:
@@ -59,17 +91,6 @@ def state_word(partition: PartitionSnapshot) -> str:
     """Return the word the status column shows."""
     running = partition.state is PartitionState.RUNNING
     return partition.trend.value if running else partition.state.value
-
-
-def _regex(pattern: str) -> Matches | None:
-    if not pattern:
-        return None
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        at = "" if error.pos is None else f" at position {error.pos + 1}"
-        raise FilterError(f"not a regex: {error.msg}{at}") from None
-    return lambda partition: compiled.search(name_of(partition)) is not None
 
 
 def _inverted(matches: Matches) -> Matches:

@@ -188,4 +188,5 @@ class LagScreen(CcrScreen):
             return
         self.filter = wanted
         self.table.set_filter(wanted.matches if wanted else None)
+        self.filter_bar.problem.update(wanted.trouble if wanted else "")
         self.show_state()

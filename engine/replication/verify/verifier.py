@@ -6,11 +6,11 @@ Reads the offset map from the state topic and both logs; writes nothing anywhere
 from __future__ import annotations
 
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from engine.config.matching import Pattern
 from engine.config.model import Config
 from engine.errors import ConnectError, KafkaError, RefusedError
 from engine.identity import this_engine
@@ -41,7 +41,7 @@ class Options:
     """What to compare."""
 
     full: bool = False
-    topics: re.Pattern[str] | None = None  # whole source names
+    topics: Pattern | None = None  # whole source names
     show: bool = False
 
 
@@ -119,7 +119,7 @@ class Verifier:
         keys = {(name, number) for name in selected for number in selected[name].partitions}
         keys |= self._state.record.checkpoints.keys()
         wanted = self._options.topics
-        keys = {key for key in keys if wanted is None or wanted.fullmatch(key[0])}
+        keys = {key for key in keys if wanted is None or wanted.matches(key[0])}
         names = {key[0] for key in keys}
         targets = {self._selector.target_name(name) for name in names}
         self._metadata = [source, await self._clusters[1].metadata(targets)]
