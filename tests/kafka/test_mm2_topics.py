@@ -42,6 +42,8 @@ STANDALONE = "org.apache.kafka.connect.cli.ConnectStandalone"
 SYNC = re.compile(
     r"OffsetSync\{topicPartition=(.+)-(\d+), upstreamOffset=(\d+), downstreamOffset=(\d+)\}"
 )
+SOON = {"interval": "500ms"}
+LOOKED_AT = {"groups": False}  # translated and not committed
 SYNCS = {"offset_syncs": "target"}
 CLIENT = "org/apache/kafka/connect/mirror/RemoteClusterUtils"
 
@@ -138,6 +140,12 @@ async def _newest_written(pair: Pair, place: str, engine: Running) -> bool:
     }
 
 
+async def _translated(pair: Pair, right: dict[int, int | None]) -> bool:
+    """Whether the one group's newest checkpoints are right, by partition."""
+    found = await _checkpoints(pair)
+    return {partition: each.downstream for (_, partition), each in found.items()} == right
+
+
 @pytest.mark.parametrize(("place", "rename"), [("source", "identity"), ("target", "prefix")])
 async def test_kafkas_own_formatters_read_what_is_written(
     pair: Pair, fresh_topic: FreshTopic, place: str, rename: str
@@ -145,15 +153,20 @@ async def test_kafkas_own_formatters_read_what_is_written(
     topic = fresh_topic("formatted")
     await create(pair.sandbox, topic, 2)
     end = await _load(pair.sandbox, topic, 500)
-    mm2 = {"heartbeats": "target", "offset_syncs": place}
-    async with pair.flow(topic, rename=rename, mm2=mm2) as engine:
+    group, committed = f"{topic}.group", {0: (33, "half way"), 1: (321, "")}
+    await _commit(pair.sandbox, group, topic, committed)
+    mm2 = {"heartbeats": "target", "checkpoints": True, "offset_syncs": place}
+    async with pair.flow(topic, rename=rename, mm2=mm2, groups=SOON) as engine:
         await engine.mirrored(topic, end)
         await until(lambda: _sync(engine, "mm2 heartbeats").changes > 1, "two heartbeats")
         await until(lambda: _sync(engine, "mm2 offset syncs").changes > 0, "offset syncs")
+        right = {p: engine.offset_map(topic, p).to_target(at) for p, (at, _) in committed.items()}
+        await eventually(lambda: _translated(pair, right), "the group is translated")
         await eventually(lambda: _newest_written(pair, place, engine), "the newest is written")
-        lines, beats = await asyncio.gather(
+        lines, beats, groups = await asyncio.gather(
             pair.formatted(place, pair.syncs_topic(place), "OffsetSyncFormatter"),
             pair.formatted("target", "heartbeats", "HeartbeatFormatter"),
+            pair.formatted("target", f"{pair.source}.checkpoints.internal", "CheckpointFormatter"),
         )
         found = [match.groups() for line in lines if (match := SYNC.fullmatch(line))]
         assert len(found) == len(lines) > 20  # a run ends at every marker
@@ -162,6 +175,12 @@ async def test_kafkas_own_formatters_read_what_is_written(
             assert name == topic
             assert offset_map.to_target(int(upstream)) == int(downstream)
             assert offset_map.to_source(int(downstream)) == int(upstream)
+        mirror = topic if rename == "identity" else f"{pair.source}.{topic}"
+    assert set(groups) >= {
+        f"Checkpoint{{consumerGroupId={group}, topicPartition={mirror}-{partition}, "
+        f"upstreamOffset={at}, downstreamOffset={right[partition]}, metadata={metadata}}}"
+        for partition, (at, metadata) in committed.items()
+    }
     ways = f"Heartbeat{{sourceClusterAlias={pair.source}, targetClusterAlias={pair.target}, "
     assert len([line for line in beats if line.startswith(ways)]) > 1
 
@@ -229,11 +248,11 @@ async def test_a_lost_connection_and_a_deleted_topic_are_got_over(
         syncs = next(
             s for s in engine.flow._mirroring._syncs if s.snapshot.name == "mm2 offset syncs"
         )
-        connection = syncs._syncer._topic._connection
+        connection = syncs.syncer._topic._connection
         connection.abort("cut by the test")
         await eventually(lambda: written(2), "it goes on after a lost connection")
         assert _sync(engine, "mm2 offset syncs").state == SyncState.IN_STEP
-        assert syncs._syncer._topic._connection is not connection
+        assert syncs.syncer._topic._connection is not connection
         admin = AIOKafkaAdminClient(bootstrap_servers=pair.sandbox.bootstrap("west"))
         await admin.start()
         await admin.delete_topics([syncs_topic])
@@ -402,7 +421,7 @@ async def test_javas_client_finds_the_source_and_translates(
     await create(pair.sandbox, topic, 2)
     end = await _load(pair.sandbox, topic, 500)
     mm2 = {"heartbeats": "both", "checkpoints": True}
-    async with pair.flow(topic, rename="prefix", mm2=mm2) as engine:
+    async with pair.flow(topic, rename="prefix", mm2=mm2, sync=LOOKED_AT, groups=SOON) as engine:
         await engine.mirrored(topic, end)
         offsets = {0: 33, 1: 321}
         await _commit(
@@ -412,8 +431,8 @@ async def test_javas_client_finds_the_source_and_translates(
             lambda: ("heartbeats", 0) in engine.flow.board.partitions, "heartbeats are taken"
         )
         await engine.mirrored("heartbeats", 1)
-        await until(lambda: _sync(engine, "mm2 checkpoints").changes == 2, "both checkpoints")
         right = {p: engine.offset_map(topic, p).to_target(o) for p, o in offsets.items()}
+        await eventually(lambda: _translated(pair, right), "the group is translated")
     ask = _asking()
     (tmp_path / f"{ask.name}.class").write_bytes(ask.file())
     java = pair.sandbox.java

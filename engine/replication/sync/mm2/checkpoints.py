@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 
+from engine.api.group_snapshots import GroupsPage
 from engine.kafka.fetch import TopicPartition
+from engine.replication.sync.groups.syncer import GroupSyncer
+from engine.replication.sync.groups.view import GroupsView
 from engine.replication.sync.mm2 import names
 from engine.replication.sync.mm2.formats import Checkpoint
 from engine.replication.sync.mm2.presence import Presence
@@ -21,15 +24,13 @@ class Checkpoints:
     name = "mm2 checkpoints"
 
     def __init__(
-        self,
-        context: SyncContext,
-        presence: Presence,
-        translated: Callable[[], Iterable[Checkpoint]],
+        self, context: SyncContext, presence: Presence, groups: GroupSyncer | None
     ) -> None:
-        """`translated` gives every group's positions as they were at the last look."""
+        """`groups` keeps the flow's groups in step; without it, they are only looked at."""
         self.interval = context.config.groups.interval
         self._presence = presence
-        self._translated = translated
+        self._groups = groups
+        self._view = GroupsView(context, lambda: context.record)
         self._partitions = context.board.partitions
         self._topic = Mm2Topic(
             context.target,
@@ -60,12 +61,23 @@ class Checkpoints:
         self._standing.update(rows)
         if self._topic.in_the_way is not None:
             return Outcome(left=[self._topic.in_the_way])
-        wanted = {each.key(): each.value() for each in self._translated()}
+        page = await self._view.page(self._groups.page if self._groups else None)
+        wanted = {each.key(): each.value() for each in checkpoints(page)}
         due = [(key, value) for key, value in wanted.items() if self._standing.get(key) != value]
         await self._topic.write(due)
         self._standing = wanted
         return Outcome(changes=len(due))
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connections."""
         self._topic.close()
+        self._view.close()
+
+
+def checkpoints(page: GroupsPage) -> Iterator[Checkpoint]:
+    """Yield what is translated, of groups that the source still has."""
+    for group in page.groups:
+        for row in group.partitions:
+            if row.source_offset is not None and row.translated is not None:
+                place = group.name, row.target_topic, row.partition
+                yield Checkpoint(*place, row.source_offset, row.translated, row.metadata)

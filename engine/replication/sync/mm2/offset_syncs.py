@@ -16,7 +16,7 @@ from engine.replication.sync.syncer import Outcome, SyncContext
 INTERVAL_S = 1.0
 QUIET_S = 300.0  # MirrorMaker 2 writes them only where records flow
 READ_BACK = 50_000  # offsets
-MOST_PAIRS = 4_000  # a round, and what the partition that reaches it adds
+MOST_PAIRS = 2_000  # a round, and what the partition that reaches it adds
 
 Pair = tuple[int, int]
 
