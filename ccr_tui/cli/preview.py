@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ccr_tui.cli.acl_preview import acl_lines
 from ccr_tui.cli.tables import Row, indented, table
 from engine.api.preview_snapshots import (
     Action,
@@ -149,6 +150,9 @@ def preview_lines(preview: PreviewSnapshot, *, everything: bool) -> Iterator[str
     yield ""
     yield "plan"
     yield from indented(_summary([each.plan for each in preview.topics if each.plan is not None]))
+    if preview.acls is not None:
+        yield ""
+        yield from acl_lines(preview.acls, everything=everything)
 
 
 def _idle(preview: PreviewSnapshot, by_rule: Iterable[Decision]) -> Iterator[str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from engine.api.acl_snapshots import AclPreview
+
 
 class Rule(StrEnum):
     """What decided about a topic."""
@@ -162,3 +164,4 @@ class PreviewSnapshot:
     notes: tuple[str, ...]  # what could not be looked at, and what to grant for it
     taken_at: float
     seconds: float  # how long looking took
+    acls: AclPreview | None = None  # with sync.acls: true

@@ -225,6 +225,13 @@ async def test_what_is_withheld_is_remembered_for_promotion(flow: AclFlow) -> No
         (left,) = shown(engine).left
         assert left.object == f"topic {topic}"
         assert left.text.startswith("DENY DELETE for User:*: not carried to west: it would lock")
+        preview = (await engine.api.flows.preview(engine.name)).acls
+        assert preview is not None
+        # Nothing about the DENY for bob, which ccr created by now.
+        assert [(row.verdict, row.object, row.text) for row in preview.rows] == [
+            ("withhold", f"topic {topic}", f"ALLOW WRITE for User:{USER}"),
+            ("leave alone", f"topic {topic}", left.text),
+        ]
     async with flow.running() as engine:
         await until(lambda: engine.flow.board.partitions, "the state topic was read")
         memory = withheld(engine.flow._state.record, [topic])
@@ -252,6 +259,9 @@ async def test_a_source_without_an_authorizer(
             "cluster east", "it has no authorizer, so it has no ACLs",
         )  # fmt: skip
         assert left.next_step == "Set sync.acls: false, or give the cluster an authorizer"
+        preview = await engine.api.flows.preview(engine.name)
+        assert preview.acls is None
+        assert any("cluster east: it has no authorizer" in note for note in preview.notes)
     assert await standing(secured, "west", flow.prefix) == {theirs}
 
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from engine.api.acl_snapshots import AclRow, AclVerdict
 from engine.config.flow_section import FlowConfig
 from engine.config.model import Config
 from engine.config.sync_sections import AclsConfig
@@ -29,7 +30,7 @@ from engine.kafka.acl_bindings import (
 from engine.kafka.acls import Openness
 from engine.replication.state_records import FlowRecord
 from engine.replication.sync.acls.memory import Memory, changes, remembered, withheld
-from engine.replication.sync.acls.plan import AclPlan, Sides, Verdict, make_plan
+from engine.replication.sync.acls.plan import AclPlan, Sides, make_plan
 from engine.replication.sync.acls.rules import Groups, Principals, Rules, own_principal
 from engine.replication.sync.acls.wanted import Scope
 
@@ -270,14 +271,20 @@ def test_a_wide_binding_is_narrowed_to_the_mirrors() -> None:
     assert plan.withheld.keys() == {
         binding(mirror, "ALL", "User:alice@west") for mirror in ("east.orders", "east.orders.eu")
     }
-    rows = list(plan.rows())
-    assert [row.verdict for row in rows] == [Verdict.CREATE] * 6 + [Verdict.WITHHOLD] * 2
-    assert rows[0].object == "topic east.orders"
-    assert rows[0].text == "ALLOW READ for User:alice@west"
-    assert rows[0].why == (
-        "from topics orders*, there for User:alice@east, of ALL, what leaves a mirror as it is"
+    shown = plan.preview()
+    assert (shown.create, shown.remove, shown.withhold, shown.leave) == (6, 0, 2, 0)
+    assert [row.verdict for row in shown.rows] == ["create"] * 6 + ["withhold"] * 2
+    assert [row.verdict for row in plan.preview(1).rows] == ["create", "withhold"]
+    assert shown.rows[0] == AclRow(
+        AclVerdict.CREATE,
+        "topic east.orders",
+        "ALLOW READ for User:alice@west",
+        "from topics orders*, there for User:alice@east, of ALL, what leaves a mirror as it is",
     )
-    assert rows[-1].why.startswith("it would change the mirror; granted by promotion; from topics")
+    assert shown.rows[-1].why == (
+        "it would change the mirror; granted by promotion; from topics orders*, "
+        "there for User:alice@east"
+    )
 
 
 def test_groups_keep_their_prefix_where_all_of_it_is_selected() -> None:

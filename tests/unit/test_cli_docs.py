@@ -12,6 +12,7 @@ import pytest
 from ccr_tui.cli import check, run, sandbox, secrets, status, steer, verify
 from ccr_tui.cli.sandbox import _sandbox_json
 from ccr_tui.cli.secrets import Found, Keyring
+from engine.api.acl_snapshots import AclPreview, AclRow
 from engine.api.preview_snapshots import (
     ConfigChange,
     Conflict,
@@ -91,6 +92,8 @@ def words() -> set[str]:
         CommandResult,
         ErrorBody,
         PreviewSnapshot,
+        AclPreview,
+        AclRow,
         SelectionSnapshot,
         TopicPreview,
         TopicPlan,

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from ccr_tui.cli.preview import _tried, exit_code, preview_lines
+from engine.api.acl_snapshots import AclPreview, AclRow, AclVerdict
 from engine.api.preview_snapshots import (
     Action,
     ConfigChange,
@@ -158,3 +159,30 @@ def test_a_regex_that_does_not_compile_is_shown_with_its_place(tmp_path: Path) -
         _tried(_arguments(tmp_path, include=["x", r"\p{Alpha}"]))
     assert r"--include \p{Alpha}" in str(caught.value)
     assert "Java's" in str(caught.value)
+
+
+def test_what_becomes_of_acls_follows_the_plan() -> None:
+    rows = [
+        AclRow(
+            AclVerdict.CREATE, f"topic orders.{n}", "ALLOW READ for User:alice", "from all topics"
+        )
+        for n in range(12)
+    ]
+    rows.append(AclRow(AclVerdict.WITHHOLD, "topic orders.0", "ALLOW WRITE for User:bob"))
+    preview = replace(PREVIEW, acls=AclPreview(12, 0, 1, 0, tuple(rows)))
+    lines = list(preview_lines(preview, everything=False))
+    assert max(map(len, lines)) <= 80
+    at = lines.index("ACLs")
+    assert lines[at + 1 : at + 4] == [
+        "    create 12, withhold 1",
+        "    create: topic orders.0: ALLOW READ for User:alice (from all topics)",
+        "    create: topic orders.1: ALLOW READ for User:alice (from all topics)",
+    ]
+    assert lines[-2:] == [
+        "    create: … and 2 more",
+        "    withhold: topic orders.0: ALLOW WRITE for User:bob",
+    ]
+    whole = list(preview_lines(preview, everything=True))
+    assert "    create: topic orders.11: ALLOW READ for User:alice (from all topics)" in whole
+    assert "more" not in " ".join(whole[whole.index("ACLs") :])
+    assert "ACLs" not in text()

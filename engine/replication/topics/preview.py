@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from engine.api.acl_snapshots import AclPreview
 from engine.api.preview_snapshots import (
     Action,
     Conflict,
@@ -28,6 +29,7 @@ from engine.kafka.codes import Code
 from engine.kafka.metadata import ClusterMetadata, TopicMetadata
 from engine.replication.board import Board
 from engine.replication.state_records import FlowRecord
+from engine.replication.sync.acls.looking import preview_acls
 from engine.replication.topics.agreed import agreed_values
 from engine.replication.topics.mirrors import Mirrors
 from engine.replication.topics.selection import TopicSelector
@@ -119,6 +121,7 @@ class Previewer:
         chosen = {name: source.topics[name] for name in decisions if decisions[name].taken}
         plans = await self._plans(chosen, selector, also_written)
         sizes, more_notes = await self._sizes.look(source)
+        acls, acl_notes = await self._acls(plans, source)
         found = [
             TopicPreview(
                 name,
@@ -137,10 +140,22 @@ class Previewer:
             tuple(selector.topics.include),
             tuple(selector.topics.exclude),
             tuple(sorted(found, key=lambda each: each.topic)),
-            (*notes, *more_notes),
+            (*notes, *more_notes, *acl_notes),
             time.time(),
             time.perf_counter() - began,
+            acls,
         )
+
+    async def _acls(
+        self, plans: Mapping[str, TopicPlan], source: ClusterMetadata
+    ) -> tuple[AclPreview | None, list[str]]:
+        if not self._config.sync.acls:
+            return None, []
+        mirrors = {
+            topic: plan.target_topic for topic, plan in plans.items() if plan.blocked is None
+        }
+        clusters = self._source, self._target
+        return await preview_acls(self._config, clusters, mirrors, source, self._record())
 
     async def _plans(
         self,

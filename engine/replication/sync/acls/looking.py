@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from aiokafka.protocol.admin import ListGroupsRequest
 
+from engine.api.acl_snapshots import AclPreview
 from engine.config.flow_section import FlowConfig
 from engine.errors import KafkaError
 from engine.kafka import acls, codes
@@ -14,8 +15,9 @@ from engine.kafka.acl_bindings import AclBinding, ResourceType
 from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
 from engine.kafka.metadata import ClusterMetadata
+from engine.replication.state_records import FlowRecord
 from engine.replication.sync.acls.from_elsewhere import FromElsewhere
-from engine.replication.sync.acls.memory import Memory
+from engine.replication.sync.acls.memory import Memory, remembered
 from engine.replication.sync.acls.plan import AclPlan, Sides, make_plan
 from engine.replication.sync.acls.rules import Rules
 from engine.replication.sync.acls.wanted import Scope
@@ -77,3 +79,25 @@ class AclLook:
                 )
             names |= {name for name, _protocol in response.groups}
         return frozenset(names)
+
+
+async def preview_acls(
+    config: FlowConfig,
+    clusters: tuple[Cluster, Cluster],
+    mirrors: Mapping[str, str],
+    metadata: ClusterMetadata,
+    record: FlowRecord,
+) -> tuple[AclPreview | None, list[str]]:
+    """Return what carrying ACLs would do now, or None and why that cannot be told.
+
+    `metadata` is the source's, `mirrors` are target names by source topic. Raises ConnectError and
+    TooSlowError.
+    """
+    look = AclLook(config, *clusters)
+    try:
+        plan = await look.plan(mirrors, metadata, remembered(record))
+        return await asyncio.to_thread(plan.preview), []
+    except KafkaError as error:
+        return None, [f"ACLs: {error}"]
+    finally:
+        look.close()

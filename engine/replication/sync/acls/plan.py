@@ -9,14 +9,19 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from heapq import nsmallest
 
+from engine.api.acl_snapshots import AclPreview, AclRow, AclVerdict
 from engine.api.snapshots import OutOfStep
 from engine.kafka.acl_bindings import AclBinding, Pattern, Permission, ResourceType
 from engine.kafka.acls import Openness
 from engine.replication.sync.acls.memory import Memory
 from engine.replication.sync.acls.rules import Rules
 from engine.replication.sync.acls.wanted import CHANGING, Scope, overrides, wanted
+
+PREVIEWED = 1000
+_REMOVED = "created by ccr; the source has it no more"
+_WITHHELD = "it would change the mirror; granted by promotion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +33,6 @@ class Sides:
     openness: Openness | None = None
     """The target may let everybody do everything with what no ACL is about: there, the first ACL
     takes it from everybody else, ccr among them, and the last one gives it to everybody."""
-
-
-class Verdict(StrEnum):
-    """What becomes of a binding."""
-
-    CREATE = "create"
-    REMOVE = "remove"
-    WITHHOLD = "withhold"
-    LEAVE = "leave alone"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a preview."""
-
-    verdict: Verdict
-    object: str
-    text: str
-    why: str = ""
 
 
 @dataclass(slots=True)
@@ -61,20 +47,33 @@ class AclPlan:
     after: Memory = field(default_factory=Memory)
     """What is to be remembered once all of it is done."""
 
-    def rows(self) -> Iterator[Row]:
-        """Yield what a preview shows: first what would be done."""
-        for made, source in sorted(self.create.items()):
-            yield Row(Verdict.CREATE, str(made.pattern), str(made), _origin(made, source))
-        for binding in sorted(self.remove):
-            why = "created by ccr; the source has it no more"
-            yield Row(Verdict.REMOVE, str(binding.pattern), str(binding), why)
-        for made, source in sorted(self.withheld.items()):
-            why = _joined("it would change the mirror; granted by promotion", _origin(made, source))
-            yield Row(Verdict.WITHHOLD, str(made.pattern), str(made), why)
-        for problem in self.problems:
-            yield Row(Verdict.LEAVE, problem.object, problem.text, problem.next_step)
-        for binding, why in sorted(self.left.items()):
-            yield Row(Verdict.LEAVE, str(binding.pattern), str(binding), why)
+    def preview(self, most: int = PREVIEWED) -> AclPreview:
+        """Return it as it is shown, no more than so many rows of each verdict."""
+        left = [(str(binding.pattern), str(binding), why) for binding, why in self.left.items()]
+        left += [(each.object, each.text, each.next_step) for each in self.problems]
+        rows = [
+            *(
+                AclRow(AclVerdict.CREATE, str(made.pattern), str(made), _origin(made, source))
+                for made, source in nsmallest(most, self.create.items())
+            ),
+            *(
+                AclRow(AclVerdict.REMOVE, str(made.pattern), str(made), _REMOVED)
+                for made in nsmallest(most, self.remove)
+            ),
+            *(
+                AclRow(
+                    AclVerdict.WITHHOLD,
+                    str(made.pattern),
+                    str(made),
+                    _joined(_WITHHELD, _origin(made, source)),
+                )
+                for made, source in nsmallest(most, self.withheld.items())
+            ),
+            *(AclRow(AclVerdict.LEAVE, *row) for row in nsmallest(most, left)),
+        ]
+        return AclPreview(
+            len(self.create), len(self.remove), len(self.withheld), len(left), tuple(rows)
+        )
 
 
 def make_plan(sides: Sides, scope: Scope, rules: Rules, memory: Memory) -> AclPlan:

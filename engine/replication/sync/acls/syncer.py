@@ -53,10 +53,6 @@ class AclSyncer:
             return Outcome(left=[OutOfStep(f"cluster {error.object}", error.cause, next_step)])
         return await self._carry_out(plan)
 
-    async def preview(self) -> AclPlan:
-        """Return what `sync_once` would do now; raises as it does, and NoAuthorizerError."""
-        return await self._plan()
-
     async def _plan(self) -> AclPlan:
         metadata = await self._context.source.metadata()
         mirrors = {
@@ -106,6 +102,8 @@ class AclSyncer:
         entries = await asyncio.to_thread(changes, self._memory, memory)
         if entries:
             await self._context.remember(entries)
+        for key, value in entries:
+            self._context.record.fold(key, value, 0)  # what previews look at
         self._memory = memory
 
     def _tell(self, plan: AclPlan, done: Iterable[AclBinding]) -> None:
