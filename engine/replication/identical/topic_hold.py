@@ -94,10 +94,10 @@ class TopicHold:
             return "the cluster has no authorizer to withhold READ with"
         except KafkaError as error:
             await self._forget("withheld")
-            return f"READ could not be withheld ({error.cause})"
+            return f"READ could not be withheld: {error.cause}"
         if refused:
             await self._forget("withheld")
-            return f"READ could not be withheld ({refused[binding].cause})"
+            return f"READ could not be withheld: {refused[binding].cause}"
         return "READ on it is withheld meanwhile"
 
     async def restore(self) -> None:
