@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import errors as kafka_errors
 from aiokafka.protocol.admin import CreateAclsRequest
 
@@ -82,6 +82,21 @@ async def until_standing(secured: Secured, name: str, prefix: str, wanted: set[A
     assert found == wanted
 
 
+async def read_as(group: str, topic: str, count: int, **settings: Any) -> int:
+    """Read at least so many records and commit; return how many."""
+    consumer = AIOKafkaConsumer(topic, group_id=group, auto_offset_reset="earliest", **settings)
+    await consumer.start()
+    try:
+        read = 0
+        async with asyncio.timeout(20):
+            while read < count:
+                read += sum(map(len, (await consumer.getmany(timeout_ms=200)).values()))
+            await consumer.commit()
+        return read
+    finally:
+        await consumer.stop()
+
+
 @dataclass(frozen=True)
 class Client:
     """Somebody who logs in at a cluster with a password."""
@@ -99,22 +114,9 @@ class Client:
             "sasl_plain_password": USERS[USER],
         }
 
-    async def read(self, topic: str, group: str, count: int) -> list[ConsumerRecord[bytes, bytes]]:
+    async def read(self, topic: str, group: str, count: int) -> int:
         """Read as a member of a group; raises aiokafka's errors when that is not allowed."""
-        consumer = AIOKafkaConsumer(
-            topic, group_id=group, auto_offset_reset="earliest", **self.settings
-        )
-        await consumer.start()
-        try:
-            records: list[ConsumerRecord[bytes, bytes]] = []
-            async with asyncio.timeout(20):
-                while len(records) < count:
-                    for found in (await consumer.getmany(timeout_ms=200)).values():
-                        records += found
-                await consumer.commit()
-            return records
-        finally:
-            await consumer.stop()
+        return await read_as(group, topic, count, **self.settings)
 
     async def write(self, topic: str) -> None:
         """Write a record; raises aiokafka's errors when that is not allowed."""
@@ -153,7 +155,7 @@ class AclFlow:
             [re.escape(self.prefix) + ".*"],
             name=f"flow-{self.prefix}",
             sync={"acls": True, "groups": False},
-            groups={"include": [re.escape(self.prefix) + ".*"]},
+            groups={"include": [re.escape(self.prefix) + ".*"], "exclude": [".*-tools"]},
             acls=acl_section | settings.pop("acls", {}),
             **settings,
         )
@@ -185,17 +187,19 @@ async def test_a_principal_reads_the_mirror_and_cannot_write_it(flow: AclFlow) -
     await allow(secured, "west", *theirs)
     await create(secured.sandbox, topic, 2)
     await produce(secured, topic, 60)
+    await read_as(flow.group, topic, 1, bootstrap_servers=secured.bootstrap("east"))
+    await read_as(f"{flow.prefix}-tools", topic, 1, bootstrap_servers=secured.bootstrap("east"))
     carried = {
         binding(topic, "READ", f"User:{USER}"),
         binding(topic, "DESCRIBE_CONFIGS", f"User:{USER}"),
         binding(topic, "READ", "User:mallory", permission="DENY"),
-        binding(flow.prefix, "READ", f"User:{USER}", kind="PREFIXED", resource=GROUP),
+        binding(flow.group, "READ", f"User:{USER}", resource=GROUP),
     }
     client = Client(secured, "west")
     async with flow.running() as engine:
         await engine.mirrored(topic, 60)
         await until_standing(secured, "west", flow.prefix, carried | theirs)
-        assert len(await client.read(topic, flow.group, 60)) == 60
+        assert await client.read(topic, flow.group, 60) == 60
         with pytest.raises(kafka_errors.TopicAuthorizationFailedError):
             await client.write(topic)
         await until(lambda: shown(engine).state == SyncState.IN_STEP, "ACLs are in step")

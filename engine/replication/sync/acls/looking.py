@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from aiokafka.protocol.admin import ListGroupsRequest
-
 from engine.api.acl_snapshots import AclPreview
 from engine.config.flow_section import FlowConfig
 from engine.errors import KafkaError
-from engine.kafka import acls, codes
+from engine.kafka import acls
 from engine.kafka.acl_bindings import AclBinding, ResourceType
 from engine.kafka.cluster import Cluster
-from engine.kafka.codes import Code
+from engine.kafka.groups import list_groups
 from engine.kafka.metadata import ClusterMetadata
 from engine.replication.state_records import FlowRecord
 from engine.replication.sync.acls.from_elsewhere import FromElsewhere
@@ -51,7 +49,7 @@ class AclLook:
         source = (topics | groups) - known
         target_topics, target_groups = await self._bindings(self._target)
         sides = Sides(source, target_topics | target_groups, await acls.openness(self._target))
-        names = await self._group_names(groups, metadata)
+        names = await self._group_names(groups)
         scope = Scope(mirrors, names)
         return await asyncio.to_thread(make_plan, sides, scope, self._rules, memory)
 
@@ -61,24 +59,11 @@ class AclLook:
         topics = await acls.describe_acls(cluster, ResourceType.TOPIC)
         return topics, await acls.describe_acls(cluster, ResourceType.GROUP)
 
-    async def _group_names(
-        self, bindings: frozenset[AclBinding], metadata: ClusterMetadata
-    ) -> frozenset[str]:
+    async def _group_names(self, bindings: frozenset[AclBinding]) -> frozenset[str]:
         """Return the names of the source's groups, if a binding does not name its own."""
         if all(binding.pattern.is_literal for binding in bindings):
             return frozenset()
-        names: set[str] = set()
-        for node in metadata.brokers:
-            response = await self._source.request(ListGroupsRequest(), node)
-            if response.error_code != Code.NONE:
-                raise KafkaError(
-                    "listing the groups of cluster",
-                    self._source.name,
-                    codes.name(response.error_code),
-                    retriable=response.error_code in codes.RETRIABLE,
-                )
-            names |= {name for name, _protocol in response.groups}
-        return frozenset(names)
+        return frozenset(await list_groups(self._source))
 
 
 async def preview_acls(
