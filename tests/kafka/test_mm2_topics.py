@@ -6,18 +6,18 @@ import asyncio
 import re
 import subprocess
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import OffsetAndMetadata
 
-from engine.api.snapshots import SyncSnapshot, SyncState
+from engine.api.snapshots import Severity, SyncSnapshot, SyncState
 from engine.replication.sync.mm2 import heartbeats
 from engine.replication.sync.mm2.formats import Checkpoint, Heartbeat, OffsetSync
 from engine.sandbox import Sandbox
@@ -96,6 +96,16 @@ class Pair:
 def pair(sandbox: Sandbox) -> Pair:
     """Names for the clusters."""
     return Pair(sandbox)
+
+
+@asynccontextmanager
+async def _admin(sandbox: Sandbox, cluster: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap(cluster))
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
 
 
 async def _load(sandbox: Sandbox, topic: str, records: int) -> int:
@@ -191,6 +201,9 @@ async def test_who_else_writes_there_is_named_and_left_alone(
     monkeypatch.setattr(heartbeats, "QUIET_S", 2.0)
     topic, syncs_topic = fresh_topic("shared"), pair.syncs_topic("target")
     await create(pair.sandbox, topic, 1)
+    storage = f"mm2-offsets.{pair.source}.internal"
+    async with _admin(pair.sandbox, "west") as admin:
+        await admin.create_topics([NewTopic(storage, 1, 1)])
     mm2 = {"heartbeats": "target", "offset_syncs": "target"}
     async with producer(pair.sandbox, "west") as other, pair.flow(topic, mm2=mm2) as engine:
 
@@ -206,6 +219,8 @@ async def test_who_else_writes_there_is_named_and_left_alone(
             await plain.send_and_wait(topic, b"first")
         await until(lambda: _sync(engine, "mm2 heartbeats").changes > 0, "a heartbeat")
         await until(lambda: _sync(engine, "mm2 offset syncs").changes > 0, "offset syncs")
+        said = [each for each in engine.engine.events.since(0) if storage in each.text]
+        assert [each.severity for each in said] == [Severity.WARNING]
         # What is not this flow's to write disturbs nobody.
         foreign = OffsetSync("another", 0, 5, 5)
         await other.send_and_wait(syncs_topic, foreign.value(), key=foreign.key(), partition=0)
@@ -253,10 +268,8 @@ async def test_a_lost_connection_and_a_deleted_topic_are_got_over(
         await eventually(lambda: written(2), "it goes on after a lost connection")
         assert _sync(engine, "mm2 offset syncs").state == SyncState.IN_STEP
         assert syncs.syncer._topic._connection is not connection
-        admin = AIOKafkaAdminClient(bootstrap_servers=pair.sandbox.bootstrap("west"))
-        await admin.start()
-        await admin.delete_topics([syncs_topic])
-        await admin.close()
+        async with _admin(pair.sandbox, "west") as admin:
+            await admin.delete_topics([syncs_topic])
         await eventually(lambda: written(3), "it goes on in a new topic")
         pairs = [OffsetSync.parse(*row) for row in await pair.records("target", syncs_topic)]
         assert pairs[0].upstream == 0  # of the whole map, not of what came later

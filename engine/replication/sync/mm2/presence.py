@@ -22,6 +22,8 @@ class Presence:
         source, target = self._context.config.source, self._context.target
         storage = names.connect_offsets(source)
         metadata = await target.metadata([storage])
+        if self._looked:
+            return  # another syncer was quicker
         self._looked = True
         found = metadata.topics.get(storage)
         if found is not None and found.error == Code.NONE:
