@@ -121,6 +121,10 @@ class Engine:
             )
         return self.flows[name]
 
+    def why_away(self, cluster: str) -> str:
+        """Return why a cluster was not reached at the last look; empty when it was."""
+        return self._watches[cluster].why_away
+
     def give_secret(self, cluster: str, key: str, value: SecretStr) -> None:
         """Hold a secret in memory, for all keys that refer to the same place.
 
@@ -204,6 +208,11 @@ class _ClusterWatch:
             self._reason = Reason(text, error.next_step, time.time())
             self._events.emit(Severity.ERROR, self._cluster.name, text, error.next_step)
         self._reachable = False
+
+    @property
+    def why_away(self) -> str:
+        """Why it was not reached at the last look; empty when it was, or was not asked yet."""
+        return self._reason.text if self._reachable is False and self._reason else ""
 
     def snapshot(self) -> ClusterSnapshot:
         """Return the cluster as last seen."""

@@ -79,6 +79,12 @@ GROUPS = (
             Verb("status", _STATUS, "clusters and flows as they are now", needs_config=True),
             Verb("lag", _STATUS, "how far behind each partition is", needs_config=True),
             Verb(
+                "loss",
+                "ccr_tui.cli.loss",
+                "what would be lost if the source vanished now",
+                needs_config=True,
+            ),
+            Verb(
                 "groups",
                 "ccr_tui.cli.groups",
                 "consumer groups: translated, committed, to be read again",

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+
 from pydantic import SecretStr
 
 from engine.api.group_snapshots import GroupsPage
+from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
 from engine.config.flow_section import TopicSelection
 from engine.config.regexes import check_regex
 from engine.engine import Engine
-from engine.errors import ConfigError, ConnectError, RefusedError
+from engine.errors import CcrError, ConfigError, ConnectError, RefusedError
 from engine.kafka.connection import ConnectionLostError
+from engine.replication.loss_report import with_groups
 from engine.replication.topics.neighbours import written_by_others
+
+log = logging.getLogger(__name__)
+
+GROUPS_WAIT_S = 5.0  # for a look at the groups, where no syncer has looked
 
 
 class LocalFlowsApi:
@@ -44,6 +53,23 @@ class LocalFlowsApi:
             return await self._engine.flow(flow).groups()
         except ConnectionLostError as error:
             raise ConnectError("looking at the groups of flow", flow, str(error)) from error
+
+    async def loss(self, flow: str, topic: str | None = None) -> LossSnapshot:
+        """Return what would be lost if the source vanished now, and what is read again."""
+        running = self._engine.flow(flow)
+        away = self._engine.why_away(running.config.source)
+        loss = await running.loss(topic, away)
+        try:
+            async with asyncio.timeout(GROUPS_WAIT_S):
+                return with_groups(loss, await running.groups())
+        except (TimeoutError, CcrError, ConnectionLostError) as error:
+            # Shown as groups that were not looked at; what would be lost must not wait for them.
+            log.warning("groups of flow %s are not known: %s", flow, error)
+            return loss
+
+    async def history(self, flow: str, topic: str | None = None) -> HistorySnapshot:
+        """Return the last hour of a flow, or of a source topic."""
+        return self._engine.flow(flow).losses.history(topic)
 
     async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
         """Return what the flow's regexes select, or others that are being tried."""

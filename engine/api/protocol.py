@@ -13,6 +13,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from engine.api.group_snapshots import GroupsPage
+from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
 from engine.config.flow_section import TopicSelection
@@ -30,6 +31,18 @@ class FlowsApi(Protocol):
 
         Raises also TooSlowError (a regex), and KafkaError.
         """
+        ...
+
+    async def loss(self, flow: str, topic: str | None = None) -> LossSnapshot:
+        """Return what would be lost if the source vanished now, and what groups would read again.
+
+        With `topic`, a source topic, also each of its partitions. Answers when clusters are away:
+        then from what was seen last, which the answer says.
+        """
+        ...
+
+    async def history(self, flow: str, topic: str | None = None) -> HistorySnapshot:
+        """Return the last hour of a flow, or of a source topic that was among the worst."""
         ...
 
     async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:

@@ -177,6 +177,10 @@ class FetchSession:
         """Count of wanted partitions."""
         return len(self._wanted)
 
+    def holds(self, partition: TopicPartition) -> bool:
+        """Whether the broker was told of it: an answer without it says that nothing changed."""
+        return partition in self._known
+
     def want(self, partition: TopicPartition, position: Position) -> None:
         """Fetch this partition from `position` on."""
         if self._wanted.get(partition) != position:

@@ -78,12 +78,24 @@ class Fetcher:
         """Set which partitions this broker leads."""
         assigned = {partition.key: partition for partition in partitions}
         for key in self._partitions.keys() - assigned.keys():
-            self._session.drop(key)
+            self._drop(key)
         self._check |= assigned.keys()
         self._partitions = assigned
         self._topic_sizes = Counter(topic for topic, _ in assigned)
         self._session.identify({p.topic: p.source_id for p in assigned.values()})
         self._wake.set()
+
+    def seen_at(self, partition: MirrorPartition) -> float:
+        """Return when a partition's source end was last seen, or known not to have changed."""
+        if self._session.holds(partition.key):
+            return max(partition.measures.observed_at, self.answered_at)
+        return partition.measures.observed_at
+
+    def _drop(self, key: TopicPartition) -> None:
+        """Fetch a partition no more."""
+        if key in self._partitions:
+            self._partitions[key].measures.observed_at = self.seen_at(self._partitions[key])
+        self._session.drop(key)
 
     def check(self, partition: MirrorPartition) -> None:
         """A partition may be wanted again, or no more."""
@@ -106,6 +118,8 @@ class Fetcher:
                 self.silence.connection = connection
                 self.trouble = None
                 backoff.reset()
+                for partition in self._partitions.values():
+                    partition.measures.observed_at = self.seen_at(partition)
                 self._session.reset()
                 await self._fetch_all(connection)
                 continue  # on a new connection
@@ -202,7 +216,7 @@ class Fetcher:
             if partition is not None and self._admit(partition):
                 self._want(partition)
                 continue
-            self._session.drop(key)
+            self._drop(key)
             if partition is not None and partition.soon_wanted:
                 self._pressed.add(key)
 
@@ -223,7 +237,7 @@ class Fetcher:
         until = time.monotonic() + seconds
         self._limited_until = min(self._limited_until, until) if self._limited else until
         self._limited.add(key)
-        self._session.drop(key)
+        self._drop(key)
 
     def _deliver(self, frame: memoryview, data: PartitionData) -> None:
         key = data.topic, data.partition

@@ -9,6 +9,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from engine.api.group_snapshots import GroupsPage
+from engine.api.loss_snapshots import LossSnapshot
 from engine.api.snapshots import (
     FlowSnapshot,
     FlowState,
@@ -27,8 +28,10 @@ from engine.replication.backoff import Backoff
 from engine.replication.board import Board
 from engine.replication.events import Events
 from engine.replication.limiter import Limiter
+from engine.replication.loss_report import LossReport
 from engine.replication.mirroring import Mirroring
 from engine.replication.observer import Observer
+from engine.replication.partition import MirrorPartition
 from engine.replication.state_log import StateLog, SupersededError
 from engine.replication.sync.groups.view import GroupsView
 from engine.replication.sync.syncer import SyncContext
@@ -77,6 +80,7 @@ class Flow:
             name, config, *clusters, self.board, state.record, state.append, events
         )
         self._groups = GroupsView(context, lambda: state.record)
+        self.losses = LossReport(name, config, self._source, self.board)
         self._mirroring: Mirroring | None = None
         self._observer: Observer | None = None
         self._trouble: CcrError | None = None
@@ -270,6 +274,14 @@ class Flow:
 
     # what is shown
 
+    async def loss(self, topic: str | None, source_trouble: str) -> LossSnapshot:
+        """Return what would be lost now; see LossReport.snapshot."""
+        if self._mirroring is None:
+            return await self.losses.snapshot(topic, _observed_at, source_trouble)
+        troubles = self._mirroring.source_troubles
+        text = _reason(troubles[0]).text if troubles else source_trouble
+        return await self.losses.snapshot(topic, self._mirroring.seen_at, text)
+
     async def groups(self) -> GroupsPage:
         """Return where consumer groups stand; raises as GroupsView.page does."""
         return await self._groups.page(self._mirroring.groups if self._mirroring else None)
@@ -286,6 +298,7 @@ class Flow:
     def tick(self) -> None:
         """Bring what is shown up to date, once a second."""
         self.board.tick()
+        self.losses.tick()
         state, reason = self.state()
         text = reason.text if reason else ""
         if self._shown != (state, text):
@@ -426,6 +439,10 @@ def _throttle(clusters: list[str]) -> Reason | None:
         f"slowed down by a quota of cluster {' and '.join(clusters)}",
         "Raise producer_byte_rate or consumer_byte_rate there for ccr's client id or user",
     )
+
+
+def _observed_at(partition: MirrorPartition) -> float:
+    return partition.measures.observed_at
 
 
 def _reason(error: CcrError) -> Reason:

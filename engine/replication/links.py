@@ -50,10 +50,17 @@ class Links:
     @property
     def troubles(self) -> list[CcrError]:
         """What keeps single brokers from being reached."""
-        links: list[Fetcher | Sender] = [fetcher for fetcher, _ in self._fetchers.values()]
-        links += [sender for sender, _ in self._senders.values()]
-        found = (link.trouble or link.silence.trouble() for link in links)
-        return [trouble for trouble in found if trouble is not None]
+        return self.source_troubles + _troubles(sender for sender, _ in self._senders.values())
+
+    @property
+    def source_troubles(self) -> list[CcrError]:
+        """What keeps single source brokers from being reached."""
+        return _troubles(fetcher for fetcher, _ in self._fetchers.values())
+
+    def seen_at(self, partition: MirrorPartition) -> float:
+        """Return when a partition's source end was last seen; 0.0: never."""
+        entry = self._fetchers.get(partition.source_leader)
+        return entry[0].seen_at(partition) if entry else partition.measures.observed_at
 
     @property
     def throttled(self) -> list[str]:
@@ -164,6 +171,11 @@ class Links:
         """Whether to fetch any of them may have changed."""
         for partition in partitions:
             self.check(partition)
+
+
+def _troubles(links: Iterable[Fetcher | Sender]) -> list[CcrError]:
+    found = (link.trouble or link.silence.trouble() for link in links)
+    return [trouble for trouble in found if trouble is not None]
 
 
 def _spread(partition: MirrorPartition, connections: int) -> int:

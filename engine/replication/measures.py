@@ -17,11 +17,13 @@ class Measures:
         "rate",
         "records_total",
         "source_end",
+        "source_start",
         "trend",
     )
 
     def __init__(self) -> None:
         self.source_end: int | None = None
+        self.source_start = 0  # of the source's log, as far as known; asked for without a position
         self.observed_at = 0.0
         self.records_total = 0
         self.bytes_total = 0

@@ -27,6 +27,7 @@ from engine.replication.links import Links
 from engine.replication.partition import MirrorPartition
 from engine.replication.recovery import Recovery
 from engine.replication.repair import Repair
+from engine.replication.source_ends import SourceEnds
 from engine.replication.state_log import StateLog, SupersededError
 from engine.replication.sync.everything import syncers
 from engine.replication.sync.groups.syncer import GroupSyncer
@@ -106,6 +107,7 @@ class Mirroring:
             started=self._links.check,
             look_again=self._refresh_now.set,
         )
+        self._source_ends = SourceEnds(clusters[0], config, board, self._links.seen_at)
         self._recovery.suspended = self.paused
         if self._aligner is not None:
             self._aligner.suspended = self.paused
@@ -134,6 +136,7 @@ class Mirroring:
             tasks.create_task(self._recovery.run())
             tasks.create_task(self._refresh_loop())
             tasks.create_task(self._verifier.run())
+            tasks.create_task(self._source_ends.run())
             if self._aligner is not None:
                 tasks.create_task(self._aligner.run())
             for sync in self._syncs:
@@ -162,6 +165,16 @@ class Mirroring:
         """What keeps the flow from both clusters at the moment."""
         own = [self._trouble] if self._trouble else []
         return own + self._links.troubles
+
+    @property
+    def source_troubles(self) -> list[CcrError]:
+        """What keeps the source's ends from being seen at the moment."""
+        trouble = self._source_ends.trouble
+        return self._links.source_troubles + ([trouble] if trouble else [])
+
+    def seen_at(self, partition: MirrorPartition) -> float:
+        """Return when a partition's source end was last seen; 0.0: never."""
+        return self._links.seen_at(partition)
 
     @property
     def selection_trouble(self) -> CcrError | None:

@@ -13,6 +13,7 @@ from engine.replication.board import Board
 from engine.replication.identical.identity import note_beginning
 from engine.replication.partition import MirrorPartition
 from engine.replication.positions import load_checkpoint
+from engine.replication.source_ends import observe_starts
 from engine.replication.state_log import StateLog
 from engine.replication.state_records import Checkpoint
 from engine.replication.topics.selection import TopicSelector
@@ -57,6 +58,7 @@ class Observer:
             self._refresh(partition, state)
             if key in ends:
                 partition.observe_end(ends[key], now)
+        await observe_starts(self._source, self._board.partitions.values(), metadata)
         self.observed_at = now
 
     def _refresh(self, partition: MirrorPartition, state: PartitionState) -> None:

@@ -13,6 +13,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from engine import __version__
 from engine.api.group_snapshots import GroupsPage
+from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
 from engine.config.flow_section import TopicSelection
@@ -82,6 +83,14 @@ class RemoteFlows:
     async def groups(self, flow: str) -> GroupsPage:
         """Return where consumer groups stand, as of the engine's last look."""
         return await self._wire.get(_path(flow, "groups"), codec.GROUPS)
+
+    async def loss(self, flow: str, topic: str | None = None) -> LossSnapshot:
+        """Return what would be lost if the source vanished now."""
+        return await self._wire.get(_path(flow, "loss"), codec.LOSS, **_topic(topic))
+
+    async def history(self, flow: str, topic: str | None = None) -> HistorySnapshot:
+        """Return the last hour of a flow, or of a source topic."""
+        return await self._wire.get(_path(flow, "history"), codec.HISTORY, **_topic(topic))
 
     async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
         """Return what the flow's regexes select, or others that are being tried."""
@@ -158,7 +167,7 @@ class _Wire:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def get(self, path: str, answer: TypeAdapter[_Answer], **query: int) -> _Answer:
+    async def get(self, path: str, answer: TypeAdapter[_Answer], **query: int | str) -> _Answer:
         return self._decode(await self._send("GET", path, params=query), answer)
 
     async def ask(
@@ -238,6 +247,10 @@ class _Wire:
             f"this ccr {__version__} does not understand the answer of ccr {version}",
             "Use the same version of ccr, or restart the service with yours",
         )
+
+
+def _topic(topic: str | None) -> dict[str, str]:
+    return {} if topic is None else {"topic": topic}
 
 
 def _topics(topics: TopicSelection | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
 from engine.api.group_snapshots import GroupSnapshot, GroupsPage
+from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot, TopicPreview
 from engine.api.snapshots import (
     CommandResult,
@@ -44,6 +45,8 @@ SNAPSHOT = TypeAdapter(EngineSnapshot)
 EVENTS = TypeAdapter(tuple[Event, ...])
 PAGE = TypeAdapter(PartitionsPage)
 GROUPS = TypeAdapter(GroupsPage)
+LOSS = TypeAdapter(LossSnapshot)
+HISTORY = TypeAdapter(HistorySnapshot)
 SELECTION = TypeAdapter(SelectionSnapshot)
 PREVIEW = TypeAdapter(PreviewSnapshot)
 RESULT = TypeAdapter(CommandResult)

@@ -4,6 +4,8 @@ GET  /v1/snapshot                       EngineSnapshot
 GET  /v1/events?since=ID                Event[]
 GET  /v1/flows/FLOW/partitions?since=N  PartitionsPage
 GET  /v1/flows/FLOW/groups              GroupsPage
+GET  /v1/flows/FLOW/loss?topic=TOPIC    LossSnapshot; with a topic, optional, its partitions too
+GET  /v1/flows/FLOW/history?topic=TOPIC HistorySnapshot of the flow, or of a topic
 POST /v1/flows/FLOW/select              {"topics": {"include": […], "exclude": […]}}, optional;
                                         SelectionSnapshot; changes nothing
 POST /v1/flows/FLOW/preview             the same; PreviewSnapshot
@@ -71,6 +73,8 @@ class ControlServer:
                 web.get("/v1/events", self._events),
                 web.get(f"{flow}/partitions", self._partitions),
                 web.get(f"{flow}/groups", self._groups),
+                web.get(f"{flow}/loss", self._loss),
+                web.get(f"{flow}/history", self._history),
                 web.post(f"{flow}/select", self._select),
                 web.post(f"{flow}/preview", self._preview),
                 web.post(f"{flow}/pause", self._pause),
@@ -105,6 +109,16 @@ class ControlServer:
     async def _groups(self, request: web.Request) -> web.StreamResponse:
         page = await self._api.flows.groups(request.match_info["flow"])
         return await _stream(request, codec.groups_chunks(page))
+
+    async def _loss(self, request: web.Request) -> web.Response:
+        topic = request.query.get("topic")
+        loss = await self._api.flows.loss(request.match_info["flow"], topic)
+        return _answer(codec.LOSS.dump_json(loss))
+
+    async def _history(self, request: web.Request) -> web.Response:
+        topic = request.query.get("topic")
+        history = await self._api.flows.history(request.match_info["flow"], topic)
+        return _answer(codec.HISTORY.dump_json(history))
 
     async def _select(self, request: web.Request) -> web.Response:
         body = await _body(request, codec.TopicsBody)

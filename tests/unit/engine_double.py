@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import (
     CommandResult,
@@ -28,6 +29,8 @@ class RecordingEngine:
     given: EngineSnapshot = SNAPSHOT
     happened: tuple[Event, ...] = ()
     pages: dict[str, PartitionsPage] = field(default_factory=dict)
+    losses: dict[str, LossSnapshot] = field(default_factory=dict)
+    histories: dict[str, HistorySnapshot] = field(default_factory=dict)
     selections: dict[str, SelectionSnapshot] = field(default_factory=dict)
     previews: dict[str, PreviewSnapshot] = field(default_factory=dict)
     calls: list[tuple[object, ...]] = field(default_factory=list)
@@ -51,6 +54,16 @@ class RecordingEngine:
         self._fail()
         self.calls.append(("partitions", flow, since))
         return self.pages[flow]
+
+    async def loss(self, flow: str, topic: str | None = None) -> LossSnapshot:
+        self._fail()
+        self.calls.append(("loss", flow, topic))
+        return self.losses[flow]
+
+    async def history(self, flow: str, topic: str | None = None) -> HistorySnapshot:
+        self._fail()
+        self.calls.append(("history", flow, topic))
+        return self.histories[flow]
 
     async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
         self._fail()
