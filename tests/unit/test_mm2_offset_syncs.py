@@ -107,6 +107,8 @@ def test_where_what_stands_there_is_gone_on_from() -> None:
     assert where_to_begin(offset_map, None, complete=False) == 243  # the newest alone
     assert where_to_begin(offset_map, (139, 106), complete=True) == 139
     assert where_to_begin(offset_map, (244, 206), complete=True) is None
+    assert pairs_after(offset_map, 139) == [(145, 107), (244, 206)]
+    assert pairs_after(offset_map, 244) == []
 
 
 def test_another_history_is_written_anew_and_a_restart_is_not_one() -> None:
