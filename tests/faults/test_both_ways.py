@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.sandbox import ClusterSpec, Sandbox
+from tests.faults.histories import send
 from tests.faults.union import Union, union
+from tests.kafka.engines import FreshTopic, Running, create, read, running, until
 
 pytestmark = pytest.mark.kafka
 
@@ -43,14 +47,58 @@ async def test_two_clusters(sandbox: Sandbox, tmp_path: Path, seconds: float) ->
         await _with_a_death_of_each_engine(made, seconds)
 
 
-@pytest.mark.parametrize("seconds", LENGTHS)
-async def test_a_mesh_of_three(tmp_path: Path, seconds: float) -> None:
-    """Six flows; nothing goes on from where it was not first written."""
+@pytest.fixture(scope="module")
+def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Three clusters."""
     clusters = dict.fromkeys(("east", "west", "north"), ClusterSpec())
-    sandbox = Sandbox(tmp_path / "sandbox", clusters, ephemeral=True)
-    await sandbox.up()
+    shared = Sandbox(tmp_path_factory.mktemp("trio"), clusters, ephemeral=True)
+    asyncio.run(shared.up())
     try:
-        async with union(sandbox, tmp_path, *clusters) as made:
-            await _with_a_death_of_each_engine(made, seconds)
+        yield shared
     finally:
-        await sandbox.down()
+        asyncio.run(shared.down())
+
+
+@pytest.mark.parametrize("seconds", LENGTHS)
+async def test_a_mesh_of_three(trio: Sandbox, tmp_path: Path, seconds: float) -> None:
+    """Six flows; nothing goes on from where it was not first written."""
+    async with union(trio, tmp_path, "east", "west", "north") as made:
+        await _with_a_death_of_each_engine(made, seconds)
+
+
+@pytest.mark.timeout(90)
+async def test_a_chain_is_told_of_what_it_leaves_out(
+    trio: Sandbox, fresh_topic: FreshTopic
+) -> None:
+    """East to west to north: north lacks what east wrote, and that is said; or it takes it all."""
+    topic = fresh_topic("chain")
+    for cluster in ("east", "west"):
+        await create(trio, topic, cluster=cluster)
+        await send(trio, topic, f"of {cluster}", cluster=cluster)
+    clusters = {
+        name: {"bootstrap_servers": trio.bootstrap(name).split(",")}
+        for name in ("east", "west", "north")
+    }
+    onward: dict[str, Any] = {"clusters": clusters, "source": "west", "target": "north"}
+    async with (
+        running(trio, [topic], clusters=clusters),
+        running(trio, [topic], **onward) as local,
+        running(trio, [topic], **onward, origin="any") as everything,
+    ):
+        # Two flows into one topic of north: what came by one is in its log beside the other's.
+        await local.mirrored(topic, 2)
+        await everything.mirrored(topic, 2)
+        found = [record.value for record in await read(trio, "north", topic)]
+        assert sorted(found) == [b"of east", b"of west", b"of west"]
+        await until(lambda: "add a flow from east to north" in _left(local), "it is told")
+        assert not _left(everything)
+        shown = local.flow.snapshot().inbound
+        (inbound,) = (each for each in shown if each.left_out_records)
+        assert (inbound.source, inbound.back, inbound.left_out_records) == ("east", False, 1)
+
+
+def _left(engine: Running) -> str:
+    """What the flow says that it leaves out, and what to do."""
+    syncs = {sync.name: sync for sync in engine.flow.snapshot().syncs}
+    left = syncs["provenance"].left if syncs else ()
+    return "; ".join(f"{each.text}: {each.next_step}".lower() for each in left)

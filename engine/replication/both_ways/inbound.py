@@ -17,7 +17,8 @@ from engine.replication.state_records import FlowRecord, decode_value
 from engine.replication.verify.reading import Reader
 
 _STATE_TOPIC = re.compile(r"ccr\.(?P<flow>.+)(?<!\.quarantine)\.internal")
-_KEYS = ("identity", "flow")
+_KEYS = (b"identity", b"flow")
+_CHECKPOINT = b"partition/"
 _LOG_END = 2**62
 
 
@@ -30,6 +31,7 @@ class InboundFlow:
     source: str  # the cluster that it reads, as its configuration calls it; "" while not known
     source_id: str  # Kafka's own id of that cluster; "" while not known
     renames: bool  # its mirrors have other names than its topics
+    topics: frozenset[str]  # that it has checkpoints of, as far as was read
 
 
 class _StateTopic:
@@ -39,15 +41,18 @@ class _StateTopic:
         self.topic_id = topic_id
         self.offset = 0
         self.record = FlowRecord()
+        self.topics: set[str] = set()
 
     def flow(self, name: str) -> InboundFlow | None:
         identity, ends = self.record.identity, self.record.ends
         if identity is None:
             return None
+        topics = frozenset(self.topics)
         if ends is None:
-            return InboundFlow(name, identity.producer_id, "", "", renames=False)
+            return InboundFlow(name, identity.producer_id, "", "", False, topics)
         renames = ends.rename != Rename.IDENTITY.value
-        return InboundFlow(name, identity.producer_id, ends.source, ends.source_id, renames)
+        source = ends.source, ends.source_id
+        return InboundFlow(name, identity.producer_id, *source, renames, topics)
 
     @property
     def complete(self) -> bool:
@@ -101,7 +106,11 @@ class InboundFlows:
             topic.offset = header.next_offset
             for record in r.decode(view):
                 key, value = r.key_and_value(record)
-                if key is not None and key.decode(errors="replace") in _KEYS:
+                if key is None:
+                    continue
+                if key.startswith(_CHECKPOINT):
+                    topic.topics.add(key[len(_CHECKPOINT) :].rpartition(b"/")[0].decode())
+                elif key in _KEYS:
                     self._fold(name, topic, key, value, header.base_offset)
 
     def _fold(

@@ -24,7 +24,8 @@ from engine.replication.sync.syncer import Outcome, SyncContext
 from engine.replication.troubles import UnknownOrigin
 
 PATIENCE_S = 15.0  # brokers may take so long to hear of a state topic that was just made
-CHAINS_S = 60.0  # between two looks at who writes into the target
+CHAINS_S = 60.0  # between two looks at whether what is left out comes by another flow,
+CALM_S = 600.0  # when it did
 
 
 class Provenance:
@@ -110,7 +111,7 @@ class Provenance:
         if self._metadata is None or not self._prepared:
             return Outcome()
         new = await self._look(self._metadata)
-        await self._look_at_chains()
+        await self._look_at_chains(self._metadata)
         return Outcome(new, [*self._unreadable(), *self._chains])
 
     async def _look(self, source: ClusterMetadata, *, anew: bool = False) -> int:
@@ -188,30 +189,40 @@ class Provenance:
                 "Grant READ on its state topic",
             )
 
-    async def _look_at_chains(self) -> None:
+    async def _look_at_chains(self, source: ClusterMetadata) -> None:
         """Find flows whose records are left out, and reach the target on no other way."""
-        lost = [
-            flow
-            for flow in self._into_source.flows
-            if self.inbound and self.inbound.get(flow.producer_id) and self._is_third(flow)
-        ]
         now = time.monotonic()
-        if not lost or now - self._chains_at < CHAINS_S:
+        often = CHAINS_S if self._chains else CALM_S
+        if now - self._chains_at < often or not any(map(self._is_left_out, self.flows)):
             return
         self._chains_at = now
-        await self._into_target.look(await self._context.target.metadata())
-        direct = {flow.source_id for flow in self._into_target.flows}
-        here, there = self._context.source.name, self._context.target.name
-        self._chains = [
-            OutOfStep(
-                f"flow {flow.name}",
-                f"records of {flow.source} that it mirrors into {here} are left out, and no flow "
-                f"carries them from {flow.source} to {there}",
-                f"Add a flow from {flow.source} to {there}, or set origin: any (never in a ring)",
+        await self._look(source, anew=True)
+        await self._into_target.look(await self._context.target.metadata(), anew=True)
+        partitions = self._context.board.partitions.values()
+        left_out = {partition.topic for partition in partitions if partition.history.left_out}
+        self._chains = []
+        for flow in filter(self._is_left_out, self.flows):
+            lacking = (flow.topics & left_out).difference(
+                *(other.topics for other in self._into_target.flows if _same_source(other, flow))
             )
-            for flow in lost
-            if flow.source_id not in direct
-        ]
+            if lacking:
+                self._chains.append(self._chain(flow, sorted(lacking)))
 
-    def _is_third(self, flow: InboundFlow) -> bool:
-        return bool(flow.source_id) and flow.source_id != self._target_id
+    def _is_left_out(self, flow: InboundFlow) -> bool:
+        """Whether records that it brought from a third cluster were left out."""
+        third = bool(flow.source_id) and flow.source_id != self._target_id
+        return third and bool(self.inbound and self.inbound.get(flow.producer_id))
+
+    def _chain(self, flow: InboundFlow, topics: list[str]) -> OutOfStep:
+        here, there = self._context.source.name, self._context.target.name
+        what = topics[0] if len(topics) == 1 else f"{len(topics)} topics, {topics[0]} is one,"
+        return OutOfStep(
+            f"flow {flow.name}",
+            f"records of {what} that it mirrors from {flow.source} into {here} are left out, and "
+            f"no flow carries them from {flow.source} to {there}",
+            f"Add a flow from {flow.source} to {there}, or set origin: any (never in a ring)",
+        )
+
+
+def _same_source(one: InboundFlow, other: InboundFlow) -> bool:
+    return one.source_id == other.source_id
