@@ -23,6 +23,7 @@ from engine.kafka.group_wire import Commit, Commits, ListedGroup, RawResponse
 MOST_IN_A_COMMIT = 1_000  # partitions: a commit becomes one batch of __consumer_offsets
 _THREAD_BYTES = 64 * 1024  # an answer larger than this is parsed in a thread
 _COORDINATOR_TRIES = 40
+_COMMIT_TRIES = 12
 _RETRY_S = 0.25
 _T = TypeVar("_T")
 
@@ -113,19 +114,35 @@ async def commit_offsets(
 ) -> dict[TopicPartition, KafkaError]:
     """Commit for a group that has no members; return what was refused.
 
-    Raises GroupActiveError when it has.
+    A coordinator that has yet to load the group is waited for. Raises GroupActiveError when the
+    group has members.
     """
-    refused: dict[TopicPartition, KafkaError] = {}
+    errors: dict[TopicPartition, int] = {}
     rows = iter(commits.items())
     while share := dict(islice(rows, MOST_IN_A_COMMIT)):
-        answer = await cluster.request(group_wire.CommitOffsetsRequest(group, share), coordinator)
-        for key, error in (await _parsed(cluster, answer, group_wire.parse_committed)).items():
-            what = "committing for group", f"{group} on cluster {cluster.name}"
-            if error in _MEMBERS:
-                raise GroupActiveError(*what, f"it has members ({codes.name(error)})")
-            if error:
-                refused[key] = _refused(*what, error, "READ")
-    return refused
+        for left in reversed(range(_COMMIT_TRIES)):
+            found = await _commit(cluster, coordinator, group, share)
+            again = {key: share[key] for key, error in found.items() if error in codes.RETRIABLE}
+            if not again or not left:
+                errors |= found
+                break
+            errors |= {key: error for key, error in found.items() if key not in again}
+            share = again
+            await asyncio.sleep(_RETRY_S)
+    what = "committing for group", f"{group} on cluster {cluster.name}"
+    return {key: _refused(*what, error, "READ") for key, error in errors.items() if error}
+
+
+async def _commit(
+    cluster: Cluster, coordinator: int, group: str, commits: Mapping[TopicPartition, Commit]
+) -> dict[TopicPartition, int]:
+    answer = await cluster.request(group_wire.CommitOffsetsRequest(group, commits), coordinator)
+    found = await _parsed(cluster, answer, group_wire.parse_committed)
+    members = next((error for error in found.values() if error in _MEMBERS), 0)
+    if members:
+        what = "committing for group", f"{group} on cluster {cluster.name}"
+        raise GroupActiveError(*what, f"it has members ({codes.name(members)})")
+    return found
 
 
 def _listed_at(node: int, answer: RawResponse) -> tuple[int, list[ListedGroup]]:

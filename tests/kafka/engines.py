@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +29,17 @@ async def until(condition: Callable[[], object], what: str, seconds: float = 30.
     """Wait for a condition; fails naming it."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"not within {seconds:.0f} s: {what}")
+        await asyncio.sleep(POLL_S)
+
+
+async def until_async(
+    condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 30.0
+) -> None:
+    """Wait for a condition that has to be asked for; fails naming it."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not await condition():
         if asyncio.get_running_loop().time() > deadline:
             raise AssertionError(f"not within {seconds:.0f} s: {what}")
         await asyncio.sleep(POLL_S)
