@@ -9,10 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from ccr_tui.cli import check, run, sandbox, secrets, status, steer, verify
+from ccr_tui.cli import check, loss, run, sandbox, secrets, status, steer, verify
 from ccr_tui.cli.sandbox import _sandbox_json
 from ccr_tui.cli.secrets import Found, Keyring
 from engine.api.acl_snapshots import AclPreview, AclRow
+from engine.api.loss_snapshots import (
+    GroupLoss,
+    HistorySnapshot,
+    LossPoint,
+    LossSnapshot,
+    PartitionLoss,
+    TopicLoss,
+)
 from engine.api.preview_snapshots import (
     ConfigChange,
     Conflict,
@@ -91,6 +99,12 @@ def words() -> set[str]:
         Event,
         CommandResult,
         ErrorBody,
+        LossSnapshot,
+        TopicLoss,
+        PartitionLoss,
+        GroupLoss,
+        LossPoint,
+        HistorySnapshot,
         PreviewSnapshot,
         AclPreview,
         AclRow,
@@ -138,6 +152,7 @@ def test_every_option_is_named() -> None:
     run.add_arguments(parser)
     verbs = parser.add_subparsers()
     check.add_parser(verbs)
+    loss.add_parser(verbs)
     status.add_parser(verbs)
     steer.add_parser(verbs)
     verify.add_parser(verbs)

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from engine.api.loss_snapshots import HistorySnapshot, LossPoint
 from engine.api.preview_snapshots import SelectionSnapshot
 from engine.api.snapshots import (
     Event,
@@ -33,6 +34,7 @@ from engine.service.lock import ServiceLock
 from engine.service.paths import ServicePaths, service_paths
 from tests.unit.engine_double import RecordingEngine
 from tests.unit.test_cli_preview import PREVIEW
+from tests.unit.test_loss import LOSS
 
 NOBODY = 65534
 
@@ -107,6 +109,26 @@ async def test_snapshot_events_and_partitions_arrive_whole(
     assert await remote.events(since=1) == engine.happened[1:]
     assert await remote.flows.partitions("dr", since=7) == engine.pages["dr"]
     assert engine.calls == [("partitions", "dr", 7)]
+
+
+async def test_loss_and_history_arrive_whole_of_a_flow_or_with_a_topic(
+    engine: RecordingEngine, remote: RemoteEngineApi
+) -> None:
+    topics = tuple(replace(LOSS.topics[0], topic=f"topic.{number}") for number in range(1000))
+    engine.losses["dr"] = replace(LOSS, topics=topics, worst=LossPoint(1.0, 7, None, None))
+    engine.histories["dr"] = HistorySnapshot(
+        "dr", "orders ä", 5.0, (1.0, 6.0), (0.0, 7.0), (0.0, None), (0.0, None), (1.5, 2.5), (9, 8)
+    )
+    assert await remote.flows.loss("dr") == engine.losses["dr"]
+    assert await remote.flows.loss("dr", "orders ä?&") == engine.losses["dr"]
+    assert await remote.flows.history("dr", "orders ä") == engine.histories["dr"]
+    await remote.flows.history("dr")
+    assert engine.calls == [
+        ("loss", "dr", None),
+        ("loss", "dr", "orders ä?&"),
+        ("history", "dr", "orders ä"),
+        ("history", "dr", None),
+    ]
 
 
 async def test_previews_arrive_whole_with_the_regexes_that_are_tried(
