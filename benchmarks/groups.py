@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from benchmarks.runs import FIRST_RECORD_TIMEOUT_S, Case, Figures, replicating
 from benchmarks.stage import Stage
@@ -147,7 +148,10 @@ async def _translated(stage: Stage, mirror: str, committed: Positions) -> Positi
         while loop.time() < deadline and (not found or loop.time() < changed_at + QUIET_S):
             now: Positions = {}
             for group in groups:
-                offsets = await admin.list_consumer_group_offsets(group)
+                try:
+                    offsets = await admin.list_consumer_group_offsets(group)
+                except GroupCoordinatorNotAvailableError:
+                    break  # the cluster's first group: its offsets topic is being made
                 for partition, position in offsets.items():
                     if partition.topic == mirror and position.offset >= 0:
                         now[group, partition.partition] = position.offset
