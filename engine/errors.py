@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from engine.printable import printable
+
 
 class ExitCode(IntEnum):
     """What a `ccr` process answers with (design, section 11)."""
@@ -42,10 +44,10 @@ class CcrError(Exception):
         retriable: bool | None = None,
     ) -> None:
         super().__init__(operation, obj, cause, next_step)
-        self.operation = operation
-        self.object = obj
-        self.cause = cause
-        self.next_step = next_step
+        self.operation = printable(operation)
+        self.object = printable(obj)
+        self.cause = printable(cause)
+        self.next_step = printable(next_step)
         if retriable is not None:
             self.retriable = retriable
 

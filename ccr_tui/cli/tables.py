@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from engine.printable import printable
+
 WIDTH = 80
 GAP = "  "
 
@@ -22,7 +24,9 @@ def table(titles: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     """Lay out lines. The first column is text, titles in lower case are numbers (to the right).
 
     A name too long for 80 columns gets a line of its own, so that it can be read and copied whole.
+    What is not printable is escaped.
     """
+    rows = [Row(tuple(map(printable, row.cells)), row.notes) for row in rows]
     others = [
         max(len(title), *(len(row.cells[index]) for row in rows)) if rows else len(title)
         for index, title in enumerate(titles)
@@ -53,7 +57,7 @@ def table(titles: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
 def indented(text: str) -> Iterator[str]:
     """Wrap a sentence below a row; long names in it are left whole."""
     yield from textwrap.wrap(
-        text,
+        printable(text),
         WIDTH,
         initial_indent="    ",
         subsequent_indent="    ",

@@ -80,7 +80,7 @@ class AclsConfig(Model):
     principals: Annotated[dict[Regex, str], AfterValidator(_known_groups)] = {}  # noqa: RUF012
     """Regex of a source principal to the target's, e.g. 'User:(.*)@east': 'User:\\1@west'; the
     first that matches the whole principal counts."""
-    own_principal: Annotated[str, Field(pattern=r"^[^:]+:.+$")] | None = None
+    own_principal: Annotated[str, Field(pattern=r"^[^:]+:([^*].*|\*.+)$")] | None = None
     """Who the target takes ccr for, e.g. User:CN=ccr; needed with certificates and OAUTHBEARER."""
     interval: Annotated[Seconds, AfterValidator(within_seconds("1s", "1h"))] = 60.0
     """How often ACLs are compared, e.g. 60s."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
+from engine.printable import printable
+
 EVERYONE = "User:*"
 ANY_NAME = "*"  # a literal pattern of this name matches every resource
 ANY_HOST = "*"
@@ -95,8 +97,8 @@ class Pattern(NamedTuple):
         """Say it as people do."""
         kind = self.resource.name.lower()
         if self.is_literal:
-            return f"{kind} {self.name}"
-        return f"{kind}s {self.prefix}*" if self.prefix else f"all {kind}s"
+            return printable(f"{kind} {self.name}")
+        return printable(f"{kind}s {self.prefix}*") if self.prefix else f"all {kind}s"
 
 
 class AclBinding(NamedTuple):
@@ -111,4 +113,4 @@ class AclBinding(NamedTuple):
     def __str__(self) -> str:
         """Say it in the words of kafka-acls, without the resource."""
         host = "" if self.host == ANY_HOST else f" from {self.host}"
-        return f"{self.permission.name} {self.operation.name} for {self.principal}{host}"
+        return printable(f"{self.permission.name} {self.operation.name} for {self.principal}{host}")

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from engine.api.snapshots import Event, Severity
+from engine.printable import printable
 
 RING = 1000
 _LEVELS = {
@@ -38,9 +39,16 @@ class Events:
     def emit(self, severity: Severity, subject: str, text: str, next_step: str = "") -> None:
         """Record an event and log it."""
         self._last_id += 1
-        event = Event(self._last_id, time.time(), severity, subject, text, next_step)
+        event = Event(
+            self._last_id,
+            time.time(),
+            severity,
+            printable(subject),
+            printable(text),
+            printable(next_step),
+        )
         self._ring.append(event)
-        log.log(_LEVELS[severity], "%s: %s", subject, text, extra={"ccr_event": event})
+        log.log(_LEVELS[severity], "%s: %s", event.subject, event.text, extra={"ccr_event": event})
         for listener in self._listeners:
             listener(event)
 

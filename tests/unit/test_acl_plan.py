@@ -334,6 +334,13 @@ def test_a_mapping_names_only_groups_that_its_regex_has(template: str) -> None:
         AclsConfig(principals={"User:(.*)": template})
 
 
+@pytest.mark.parametrize("principal", ["ccr", "User:", ":ccr", "User:*"])
+def test_ccr_is_one_principal(principal: str) -> None:
+    with pytest.raises(ValidationError):
+        AclsConfig(own_principal=principal)
+    assert AclsConfig(own_principal="User:CN=*.example").own_principal == "User:CN=*.example"
+
+
 @pytest.mark.parametrize(
     ("template", "told"),
     [("User:*", "makes everybody"), ("bob", "makes 'bob' of User:bob, which is no principal")],
