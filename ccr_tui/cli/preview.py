@@ -126,6 +126,7 @@ def preview_lines(preview: PreviewSnapshot, *, everything: bool) -> Iterator[str
     taken = [each for each in there if each.plan is not None]
     yield f"{preview.flow}: {len(taken)} of {len(there)} topics of {preview.source}"
     yield from _totals(taken)
+    yield from _alignment(preview)
     for note in preview.notes:
         yield from indented(note)
     by_rule: dict[Decision, list[TopicPreview]] = {}
@@ -162,6 +163,25 @@ def _idle(preview: PreviewSnapshot, by_rule: Iterable[Decision]) -> Iterator[str
         for number, pattern in enumerate(patterns, 1):
             if (rule, number) not in used:
                 yield f"{rule} {number}: {pattern}"
+
+
+def _alignment(preview: PreviewSnapshot) -> Iterator[str]:
+    """Say what it costs that new mirrors get their sources' offsets."""
+    found = preview.alignment
+    if found is None:
+        return
+    text = "offsets identical: no new mirror has to be aligned"
+    if found.partitions:
+        farthest = max(found.partitions, key=lambda each: each.start)
+        text = (
+            f"offsets identical: {wording.count(len(found.partitions))} new partitions are aligned "
+            f"first, {wording.size(found.size_bytes)} of fillers in about "
+            f"{wording.duration(found.seconds)}; farthest {farthest.topic}/{farthest.partition}, "
+            f"at offset {farthest.start:,}"
+        )
+    if found.not_fresh:
+        text += f"; {found.not_fresh} cannot be, their mirrors are not fresh"
+    yield from indented(text)
 
 
 def _totals(taken: Sequence[TopicPreview]) -> Iterator[str]:

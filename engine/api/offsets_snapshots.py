@@ -30,6 +30,27 @@ class OffsetsSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class PartitionAlignment:
+    """A partition whose mirror is going to be aligned, and what that costs."""
+
+    topic: str
+    partition: int
+    start: int  # the offset at which the mirror will begin
+    size_bytes: int  # over the network, and for a while on each replica's disk
+    seconds: float  # about
+
+
+@dataclass(frozen=True, slots=True)
+class AlignmentPreview:
+    """All of them, several at a time."""
+
+    partitions: tuple[PartitionAlignment, ...]
+    size_bytes: int
+    seconds: float  # about
+    not_fresh: int  # partitions whose mirrors hold something already: their offsets will differ
+
+
+@dataclass(frozen=True, slots=True)
 class OffsetsTotals:
     """A flow's partitions, counted."""
 

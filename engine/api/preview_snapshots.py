@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from engine.api.acl_snapshots import AclPreview
+from engine.api.offsets_snapshots import AlignmentPreview
 
 
 class Rule(StrEnum):
@@ -165,3 +166,4 @@ class PreviewSnapshot:
     taken_at: float
     seconds: float  # how long looking took
     acls: AclPreview | None = None  # with sync.acls: true
+    alignment: AlignmentPreview | None = None  # with offsets: identical

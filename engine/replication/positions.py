@@ -64,16 +64,10 @@ class StartPolicy:
     ) -> dict[MirrorPartition, Beginning]:
         """Return where partitions begin; those are left out that have no leader just now.
 
-        `first_time` is the flow's very first look: only then does `latest` mean the source's end.
-        A partition that appears later is new, and begins at its beginning, or its first records
-        would be lost.
+        `first_time` as in `starts`.
         """
         keys = [partition.key for partition in partitions]
-        low = await self._source.list_offsets(dict.fromkeys(keys, EARLIEST), source)
-        high = await self._source.list_offsets(
-            dict.fromkeys(keys, LATEST), source, isolation=self._isolation
-        )
-        begin = await self._begin(keys, source, low, high, first_time=first_time)
+        begin, low = await self.starts(keys, source, first_time=first_time)
         mirrors = [partition.target_key for partition in partitions]
         ends = await self._target.list_offsets(dict.fromkeys(mirrors, LATEST), target)
         starts = dict.fromkeys(mirrors, 0)
@@ -84,8 +78,25 @@ class StartPolicy:
                 begin[partition.key], low[partition.key], starts[mirror], ends[mirror]
             )
             for partition, mirror in zip(partitions, mirrors, strict=True)
-            if partition.key in begin.keys() & low.keys() and mirror in starts.keys() & ends.keys()
+            if partition.key in begin and mirror in starts.keys() & ends.keys()
         }
+
+    async def starts(
+        self, keys: list[TopicPartition], source: ClusterMetadata, *, first_time: bool
+    ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+        """Return where partitions are begun with, and where their logs begin.
+
+        Both for those that have a leader just now. `first_time` is the flow's very first look: only
+        then does `latest` mean the source's end. A partition that appears later is new, and begins
+        at its beginning, or its first records would be lost.
+        """
+        low = await self._source.list_offsets(dict.fromkeys(keys, EARLIEST), source)
+        high = await self._source.list_offsets(
+            dict.fromkeys(keys, LATEST), source, isolation=self._isolation
+        )
+        begin = await self._begin(keys, source, low, high, first_time=first_time)
+        both = begin.keys() & low.keys()
+        return {key: begin[key] for key in both}, {key: low[key] for key in both}
 
     async def _begin(
         self,

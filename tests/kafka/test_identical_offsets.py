@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,20 +11,25 @@ from pathlib import Path
 import pytest
 import yaml
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from engine.api.offsets_snapshots import OffsetsTotals
+from engine.api.offsets_snapshots import AlignmentPreview, OffsetsTotals
 from engine.config.cluster_section import ClusterConfig
+from engine.config.flow_section import FlowConfig
 from engine.kafka.cluster import EARLIEST, LATEST, Cluster
 from engine.kafka.topic_configs import alter_configs, topic_configs
 from engine.kafka.topics import NewTopic, create_topics
 from engine.kafka.transactions import Transaction
 from engine.replication.identical.alignment import Aligned, Alignment
 from engine.replication.identical.fillers import Fillers
+from engine.replication.identical.looking import preview_alignment
 from engine.replication.identical.target_log import TargetLog
+from engine.replication.state_records import FlowRecord
 from engine.sandbox import ClusterSpec, Sandbox
 from tests.faults.rig import EngineProcess
 from tests.faults.rig import until as eventually
 from tests.kafka.engines import FreshTopic, Running, create, producer, read, running, until
+from tests.kafka.group_tools import commit, committed
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
@@ -69,6 +73,13 @@ async def bounds(cluster: Cluster, topic: str, partitions: int) -> list[tuple[in
     low = await cluster.list_offsets(dict.fromkeys(keys, EARLIEST), metadata)
     high = await cluster.list_offsets(dict.fromkeys(keys, LATEST), metadata)
     return [(low[key], high[key]) for key in keys]
+
+
+async def preview(east: Cluster, west: Cluster, topic: str) -> AlignmentPreview:
+    """What aligning a topic would take."""
+    config = FlowConfig(source="east", target="west")
+    source = await east.metadata([topic])
+    return await preview_alignment(config, (east, west), {topic: topic}, source, FlowRecord())
 
 
 async def produce(sandbox: Sandbox, topic: str, partition: int, first: int, count: int) -> None:
@@ -137,22 +148,43 @@ async def test_offsets_are_the_sources(sandbox: Sandbox, fresh_topic: FreshTopic
     await create(sandbox, topic, len(starts))
     async with opened(sandbox, "east") as east, opened(sandbox, "west") as west:
         await begin_at(east, topic, starts)
-        began = time.monotonic()
         for partition, start in starts.items():
             await produce(sandbox, topic, partition, start, 10)
+        found = await preview(east, west, topic)
+        assert [(row.partition, row.start) for row in found.partitions] == [
+            (1, 1),
+            (2, 5),
+            (3, FAR),
+        ]
         assert not await create_topics(west, [NewTopic(topic, len(starts), 1)])
         async with (
             watching(sandbox, topic, len(starts)) as seen,
-            running(sandbox, [topic], offsets="identical") as engine,
+            running(
+                sandbox,
+                [topic],
+                offsets="identical",
+                groups={"include": [topic], "interval": "500ms"},
+            ) as engine,
         ):
             await aligned(engine, topic, sum(starts.values()) + 40)
-            print(f"{time.monotonic() - began:.1f} s")
             print(*[event.text for event in engine.engine.events.since(0)], sep="\n")
             assert states(engine, topic) == ["identical"] * 4
             assert engine.flow.board.offsets() == OffsetsTotals(4, 0, 0)
             expected = sorted(start + n for start in starts.values() for n in range(10))
             await until(lambda: len(seen) >= len(expected), "the consumer has read all")
             assert sorted(seen) == expected
+            # A group is given the very offsets that it has on the source.
+            group = {(topic, number): start + 4 for number, start in starts.items()}
+            await commit(sandbox, "east", topic, group)
+
+            async def is_there() -> bool:
+                try:
+                    found = (await committed(sandbox, "west", [topic]))[topic]
+                except GroupCoordinatorNotAvailableError:  # nobody has used one there before
+                    return False
+                return {key: offset for key, (offset, _) in found.items()} == group
+
+            await eventually(is_there, "the group is translated")
         found = await bounds(west, topic, len(starts))
         assert found == [(start, start + 10) for start in starts.values()]
         assert found == await bounds(east, topic, len(starts))
@@ -235,6 +267,7 @@ async def test_a_mirror_that_is_not_fresh(sandbox: Sandbox, fresh_topic: FreshTo
         async with producer(sandbox, "west") as client:
             for number in range(3):
                 await client.send(topic, b"other %d" % number, key=b"k")
+        assert (await preview(east, west, topic)).not_fresh == 1
         await produce(sandbox, topic, 0, 5, 10)
         async with running(sandbox, [topic], offsets="identical") as engine:
             await engine.mirrored(topic, 15)

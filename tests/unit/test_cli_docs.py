@@ -13,6 +13,13 @@ from ccr_tui.cli import check, loss, run, sandbox, secrets, status, steer, verif
 from ccr_tui.cli.sandbox import _sandbox_json
 from ccr_tui.cli.secrets import Found, Keyring
 from engine.api.acl_snapshots import AclPreview, AclRow
+from engine.api.both_ways_snapshots import (
+    ConflictSample,
+    ConflictsSnapshot,
+    InboundFlowSnapshot,
+    KeyWrite,
+    TopicConflicts,
+)
 from engine.api.loss_snapshots import (
     GroupLoss,
     HistorySnapshot,
@@ -20,6 +27,12 @@ from engine.api.loss_snapshots import (
     LossSnapshot,
     PartitionLoss,
     TopicLoss,
+)
+from engine.api.offsets_snapshots import (
+    AlignmentPreview,
+    OffsetsSnapshot,
+    OffsetsTotals,
+    PartitionAlignment,
 )
 from engine.api.preview_snapshots import (
     ConfigChange,
@@ -86,6 +99,11 @@ def words() -> set[str]:
         FlowSnapshot,
         TopicLimit,
         VerificationSnapshot,
+        InboundFlowSnapshot,
+        ConflictsSnapshot,
+        TopicConflicts,
+        ConflictSample,
+        KeyWrite,
         VerifyReport,
         PartitionReport,
         Mismatch,
@@ -108,6 +126,10 @@ def words() -> set[str]:
         PreviewSnapshot,
         AclPreview,
         AclRow,
+        AlignmentPreview,
+        PartitionAlignment,
+        OffsetsSnapshot,
+        OffsetsTotals,
         SelectionSnapshot,
         TopicPreview,
         TopicPlan,

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ccr_tui.cli.preview import _tried, exit_code, preview_lines
+from ccr_tui.cli.preview import _tried, exit_code, preview_json, preview_lines
 from engine.api.acl_snapshots import AclPreview, AclRow, AclVerdict
+from engine.api.offsets_snapshots import AlignmentPreview, PartitionAlignment
 from engine.api.preview_snapshots import (
     Action,
     ConfigChange,
@@ -127,6 +128,24 @@ def test_all_of_it_reads_well_at_80_columns() -> None:
     ):
         assert said in whole
     assert "stock.299" in "\n".join(text(everything=True))
+
+
+def test_what_identical_offsets_cost_is_told_beforehand() -> None:
+    """Per partition in JSON, in all and the farthest one in words."""
+    rows = (
+        PartitionAlignment("orders.eu", 0, 50_000_000, 41_000_000, 18.0),
+        PartitionAlignment("orders.eu", 1, 5, 4, 0.1),
+    )
+    told = replace(PREVIEW, alignment=AlignmentPreview(rows, 41_000_004, 18.0, not_fresh=3))
+    lines = list(preview_lines(told, everything=False))
+    assert max(map(len, lines)) <= 80
+    assert (
+        "offsets identical: 2 new partitions are aligned first, 39.1 MiB of fillers in about 18 s; "
+        "farthest orders.eu/0, at offset 50,000,000; 3 cannot be, their mirrors are not fresh"
+    ) in " ".join(" ".join(lines).split())
+    assert preview_json(told)["alignment"]["partitions"][1]["start"] == 5
+    nothing = replace(PREVIEW, alignment=AlignmentPreview((), 0, 0.0, not_fresh=0))
+    assert "no new mirror has to be aligned" in "\n".join(preview_lines(nothing, everything=False))
 
 
 def test_the_exit_code_says_whether_a_topic_cannot_be_mirrored() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from engine.api.acl_snapshots import AclPreview
+from engine.api.offsets_snapshots import AlignmentPreview
 from engine.api.preview_snapshots import (
     Action,
     Conflict,
@@ -22,12 +23,13 @@ from engine.api.preview_snapshots import (
     TopicPreview,
     TopicSize,
 )
-from engine.config.flow_section import FlowConfig, TopicSelection
+from engine.config.flow_section import FlowConfig, Offsets, TopicSelection
 from engine.errors import KafkaError
 from engine.kafka.cluster import EARLIEST, LATEST, Cluster
 from engine.kafka.codes import Code
 from engine.kafka.metadata import ClusterMetadata, TopicMetadata
 from engine.replication.board import Board
+from engine.replication.identical.looking import preview_alignment
 from engine.replication.state_records import FlowRecord
 from engine.replication.sync.acls.looking import preview_acls
 from engine.replication.topics.agreed import agreed_values
@@ -144,7 +146,19 @@ class Previewer:
             time.time(),
             time.perf_counter() - began,
             acls,
+            await self._alignment(plans, source),
         )
+
+    async def _alignment(
+        self, plans: Mapping[str, TopicPlan], source: ClusterMetadata
+    ) -> AlignmentPreview | None:
+        if self._config.offsets != Offsets.IDENTICAL:
+            return None
+        mirrors = {
+            topic: plan.target_topic for topic, plan in plans.items() if plan.blocked is None
+        }
+        clusters = self._source, self._target
+        return await preview_alignment(self._config, clusters, mirrors, source, self._record())
 
     async def _acls(
         self, plans: Mapping[str, TopicPlan], source: ClusterMetadata
