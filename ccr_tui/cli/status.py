@@ -188,6 +188,14 @@ def _inbound(flow: FlowSnapshot) -> Iterator[str]:
         whose = f" what {other.source} has" if other.source else ""
         way = "the other way" if other.back else f"brings{whose} to {flow.source}"
         yield f"{other.name}: {way}; {wording.count(other.left_out_records)} records left out"
+    if flow.conflicts is not None and flow.conflicts.conflicts:
+        found, window = flow.conflicts, wording.duration(flow.conflicts.window_seconds)
+        yield f"keys written on several clusters within {window}: {wording.count(found.conflicts)}"
+        newest = found.topics[0].samples[-1]
+        yield (
+            f"last in {found.topics[0].topic}: key {newest.key}, {newest.before.origin} and "
+            f"{newest.behind.origin}; ccr shows them, it cannot choose"
+        )
 
 
 def _verified(found: VerificationSnapshot) -> Iterator[str]:

@@ -85,6 +85,17 @@ class CheckpointWriter:
         out.kept[partition.key] = Kept(sealed, folded, mark)
 
 
+def forgotten(partition: MirrorPartition) -> list[Entry]:
+    """Return the entries that delete all that stands of a partition."""
+    name = f"{partition.topic}/{partition.partition}"
+    offset_map = partition.offset_map
+    first, last = (runs // RUNS_INLINE for runs in (offset_map.folded, offset_map.appended))
+    keys = [f"partition/{name}", *(f"runs/{name}/{n}" for n in range(first, last + 1))]
+    if offset_map.folded:
+        keys.append(f"coarse/{name}")
+    return [(key, None) for key in keys]
+
+
 def _from(offset_map: OffsetMap, chunk: int) -> Iterable[Run]:
     return offset_map.runs(offset_map.coarse + chunk * RUNS_INLINE - offset_map.folded)
 

@@ -13,8 +13,9 @@ from engine.kafka.cluster import LATEST
 from engine.kafka.codes import Code
 from engine.kafka.metadata import NO_TOPIC_ID, ClusterMetadata
 from engine.kafka.topics import delete_topics
+from engine.replication.checkpoints import forgotten
 from engine.replication.partition import MirrorPartition
-from engine.replication.state_records import RUNS_INLINE, Entry
+from engine.replication.state_records import Entry
 from engine.replication.sync.syncer import Outcome, SyncContext
 
 NAME = "deletions"
@@ -105,10 +106,7 @@ class DeletionSync:
         """Leave nothing that a later topic of that name would be taken up from."""
         entries: list[Entry] = [(f"sync/configs/{partitions[0].topic}", None)]
         for partition in partitions:
-            key = f"{partition.topic}/{partition.partition}"
-            sealed = len(partition.offset_map) // RUNS_INLINE + 1
-            entries.append((f"partition/{key}", None))
-            entries += [(f"runs/{key}/{number}", None) for number in range(sealed)]
+            entries += forgotten(partition)
             self._context.board.partitions.pop(partition.key, None)
             self._context.record.checkpoints.pop(partition.key, None)
         await self._context.remember(entries)
