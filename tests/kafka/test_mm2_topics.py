@@ -22,7 +22,6 @@ from engine.replication.sync.mm2 import heartbeats
 from engine.replication.sync.mm2.formats import Checkpoint, Heartbeat, OffsetSync
 from engine.sandbox import Sandbox
 from engine.sandbox.ports import HOST, free_ports
-from tests.faults.rig import until as eventually
 from tests.kafka.engines import (
     FreshTopic,
     Running,
@@ -31,6 +30,7 @@ from tests.kafka.engines import (
     read,
     running,
     until,
+    until_async,
 )
 from tests.kafka.java_class import MainClass
 
@@ -171,8 +171,8 @@ async def test_kafkas_own_formatters_read_what_is_written(
         await until(lambda: _sync(engine, "mm2 heartbeats").changes > 1, "two heartbeats")
         await until(lambda: _sync(engine, "mm2 offset syncs").changes > 0, "offset syncs")
         right = {p: engine.offset_map(topic, p).to_target(at) for p, (at, _) in committed.items()}
-        await eventually(lambda: _translated(pair, right), "the group is translated")
-        await eventually(lambda: _newest_written(pair, place, engine), "the newest is written")
+        await until_async(lambda: _translated(pair, right), "the group is translated")
+        await until_async(lambda: _newest_written(pair, place, engine), "the newest is written")
         lines, beats, groups = await asyncio.gather(
             pair.formatted(place, pair.syncs_topic(place), "OffsetSyncFormatter"),
             pair.formatted("target", "heartbeats", "HeartbeatFormatter"),
@@ -259,18 +259,18 @@ async def test_a_lost_connection_and_a_deleted_topic_are_got_over(
             await plain.send_and_wait(topic, b"%d" % record)
             return await _newest_written(pair, "target", engine)
 
-        await eventually(lambda: written(1), "the first is written")
+        await until_async(lambda: written(1), "the first is written")
         syncs = next(
             s for s in engine.flow._mirroring._syncs if s.snapshot.name == "mm2 offset syncs"
         )
         connection = syncs.syncer._topic._connection
         connection.abort("cut by the test")
-        await eventually(lambda: written(2), "it goes on after a lost connection")
+        await until_async(lambda: written(2), "it goes on after a lost connection")
         assert _sync(engine, "mm2 offset syncs").state == SyncState.IN_STEP
         assert syncs.syncer._topic._connection is not connection
         async with _admin(pair.sandbox, "west") as admin:
             await admin.delete_topics([syncs_topic])
-        await eventually(lambda: written(3), "it goes on in a new topic")
+        await until_async(lambda: written(3), "it goes on in a new topic")
         pairs = [OffsetSync.parse(*row) for row in await pair.records("target", syncs_topic)]
         assert pairs[0].upstream == 0  # of the whole map, not of what came later
 
@@ -362,7 +362,7 @@ async def test_mirrormaker2s_checkpoint_connector_translates_by_our_offset_syncs
     end = await _load(pair.sandbox, topic, 2_000)
     async with pair.flow(topic, mm2={"offset_syncs": place}, sync={"groups": False}) as engine:
         await engine.mirrored(topic, end)
-        await eventually(lambda: _newest_written(pair, place, engine), "the newest is written")
+        await until_async(lambda: _newest_written(pair, place, engine), "the newest is written")
         ends = {p: engine.flow.board.partitions[topic, p].acked.source for p in (0, 1)}
         runs = list(engine.offset_map(topic, 0).runs())
         positions = {
@@ -380,7 +380,7 @@ async def test_mirrormaker2s_checkpoint_connector_translates_by_our_offset_syncs
                 assert connect.poll() is None, (tmp_path / "connect.log").read_text()[-2000:]
                 return len(await _checkpoints(pair)) == 2 * len(positions)
 
-            await eventually(complete, "a checkpoint of each group and partition", 60)
+            await until_async(complete, "a checkpoint of each group and partition", 60)
         checkpoints = await _checkpoints(pair)
         for name, offsets in positions.items():
             for partition, offset in offsets.items():
@@ -445,7 +445,7 @@ async def test_javas_client_finds_the_source_and_translates(
         )
         await engine.mirrored("heartbeats", 1)
         right = {p: engine.offset_map(topic, p).to_target(o) for p, o in offsets.items()}
-        await eventually(lambda: _translated(pair, right), "the group is translated")
+        await until_async(lambda: _translated(pair, right), "the group is translated")
     ask = _asking()
     (tmp_path / f"{ask.name}.class").write_bytes(ask.file())
     java = pair.sandbox.java
