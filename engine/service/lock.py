@@ -7,8 +7,8 @@ import os
 from types import TracebackType
 from typing import Self
 
-from engine.errors import RefusedError
-from engine.service.paths import ServicePaths, prepare_runtime_dir
+from engine.errors import ConnectError, RefusedError
+from engine.service.paths import RUNTIME_DIR_VARIABLE, ServicePaths, prepare_runtime_dir
 
 
 class ServiceLock:
@@ -22,13 +22,22 @@ class ServiceLock:
         self._descriptor = -1
 
     def __enter__(self) -> Self:
-        """Take the lock, or raise RefusedError naming the process that has it."""
+        """Take the lock; raises RefusedError naming the process that has it, and ConnectError."""
         prepare_runtime_dir(self._paths.lock.parent)
-        while not self._take():
-            pass
-        os.truncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
-        self._paths.socket.unlink(missing_ok=True)
+        try:
+            while not self._take():
+                pass
+            os.truncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+            self._paths.socket.unlink(missing_ok=True)
+        except OSError as error:  # a full or read-only file system, one without locks
+            self._let_go()
+            raise ConnectError(
+                "taking the lock",
+                str(self._paths.lock),
+                error.strerror or str(error),
+                f"Check the directory, or set {RUNTIME_DIR_VARIABLE} to another",
+            ) from error
         return self
 
     def __exit__(
@@ -39,8 +48,12 @@ class ServiceLock:
     ) -> None:
         """Remove the file, then let go of it."""
         self._paths.lock.unlink(missing_ok=True)
-        os.close(self._descriptor)
-        self._descriptor = -1
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def _take(self) -> bool:
         """Lock the file; false when its last holder removed it in between."""
@@ -54,6 +67,9 @@ class ServiceLock:
             raise self._held_by(holder) from None
         except FileNotFoundError:
             current = False
+        except OSError:
+            os.close(descriptor)
+            raise
         if current:
             self._descriptor = descriptor
         else:

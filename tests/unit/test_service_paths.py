@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import ConfigError, RefusedError
+from engine.errors import ConfigError, ConnectError, RefusedError
 from engine.service.lock import ServiceLock
 from engine.service.paths import (
     MAX_SOCKET_PATH_BYTES,
@@ -115,3 +115,13 @@ def test_a_lock_that_its_holder_removes_meanwhile_is_not_taken_for_ours(
     with ServiceLock(paths):
         assert len(locked) == 2
         assert paths.lock.stat().st_ino == locked[1]
+
+
+def test_a_lock_that_cannot_be_taken_is_told(tmp_path: Path) -> None:
+    paths = service_paths(tmp_path / "a.yaml")
+    prepare_runtime_dir(paths.lock.parent)
+    paths.lock.mkdir()
+    with pytest.raises(ConnectError) as raised:
+        ServiceLock(paths).__enter__()
+    assert str(paths.lock) in str(raised.value)
+    assert "Is a directory. Check the directory, or set CCR_RUNTIME_DIR" in str(raised.value)
