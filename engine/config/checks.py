@@ -6,9 +6,16 @@ The checks read the file's plain data, so that they also speak when a section ha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
-from engine.config.cluster_section import SecurityProtocol, login_mismatch, trust_mismatch
+from engine.config.cluster_section import (
+    SaslMechanism,
+    SecurityProtocol,
+    login_mismatch,
+    trust_mismatch,
+)
 from engine.config.flow_section import FlowConfig, Origin, Rename
 from engine.config.model import Config
 from engine.config.nearest import did_you_mean, listed
@@ -130,3 +137,36 @@ def plaintext_secrets(config: Config) -> Iterator[KeyPath]:
     for path, secret in secrets_of(config):
         if secret.kind == "plain":
             yield path
+
+
+def secrets_in_the_clear(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Yield a warning where a password or token can be read on its way by whoever carries it."""
+    for name, cluster in config.clusters.items():
+        sasl = cluster.sasl
+        if sasl is None:
+            continue
+        what = _SENT_AS_IT_IS.get(sasl.mechanism)
+        hosts = [server.rpartition(":")[0] for server in cluster.bootstrap_servers]
+        if (
+            what
+            and cluster.security_protocol == SecurityProtocol.SASL_PLAINTEXT
+            and not all(map(_is_this_host, hosts))
+        ):
+            text = f"sends the {what} unencrypted; use SASL_SSL"
+            yield ("clusters", name, "security_protocol"), text
+        endpoint = urlsplit(sasl.token_endpoint or "")
+        if endpoint.scheme == "http" and not _is_this_host(endpoint.hostname or ""):
+            text = "gets the client secret unencrypted; use https"
+            yield ("clusters", name, "sasl", "token_endpoint"), text
+
+
+_SENT_AS_IT_IS = {SaslMechanism.PLAIN: "password", SaslMechanism.OAUTHBEARER: "token"}
+
+
+def _is_this_host(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -18,6 +18,7 @@ from engine.config.checks import (
     dotted_heartbeats,
     plaintext_secrets,
     protocols_of_clusters,
+    secrets_in_the_clear,
     writes_to_read_only,
 )
 from engine.config.context import FileContext
@@ -147,7 +148,7 @@ def _one_a_place(problems: Iterable[Problem]) -> list[Problem]:
 def _warnings(config: Config, mode: int, teller: _Teller) -> Iterator[Problem]:
     for path, text in circles(config):
         yield teller.at(path, text, key=True)
-    for path, text in dotted_heartbeats(config):
+    for path, text in (*dotted_heartbeats(config), *secrets_in_the_clear(config)):
         yield teller.at(path, text)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         for path in plaintext_secrets(config):

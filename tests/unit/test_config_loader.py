@@ -148,7 +148,7 @@ allow_plaintext_secrets: true
 clusters:
   a:
     bootstrap_servers: ['a:9092']
-    security_protocol: SASL_PLAINTEXT
+    security_protocol: SASL_SSL
     sasl: {mechanism: PLAIN, username: ccr, password: hunter2}
 """
 
@@ -236,3 +236,35 @@ def test_a_pipe_can_be_read(tmp_path: Path) -> None:
     writer.join()
     assert loaded.warnings == ()
     assert list(loaded.config.clusters) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("server", "protocol", "sasl", "warned"),
+    [
+        ("k:1", "SASL_PLAINTEXT", "PLAIN", ["sends the password unencrypted; use SASL_SSL"]),
+        ("k:1", "SASL_SSL", "PLAIN", []),
+        ("k:1", "SASL_PLAINTEXT", "SCRAM-SHA-512", []),
+        ("127.0.0.1:1", "SASL_PLAINTEXT", "PLAIN", []),
+        ("'[::1]:1'", "SASL_PLAINTEXT", "PLAIN", []),
+        ("k:1", "SASL_PLAINTEXT", "http://idp.example/t", ["sends the token", "use https"]),
+        ("k:1", "SASL_SSL", "http://idp.example/t", ["gets the client secret unencrypted"]),
+        ("k:1", "SASL_SSL", "http://localhost:8080/t", []),
+        ("k:1", "SASL_SSL", "https://idp.example/t", []),
+    ],
+)
+def test_secrets_that_travel_in_the_clear_are_warned_about(
+    tmp_path: Path, server: str, protocol: str, sasl: str, warned: list[str]
+) -> None:
+    login = f"mechanism: {sasl}, username: ccr, password: env:P"
+    if sasl.startswith("http"):
+        login = (
+            f"mechanism: OAUTHBEARER, token_endpoint: '{sasl}', client_id: c, client_secret: env:P"
+        )
+    text = (
+        "version: 1\nclusters:\n  a:\n"
+        f"    bootstrap_servers: [{server}]\n    security_protocol: {protocol}\n"
+        f"    sasl: {{{login}}}\n"
+    )
+    warnings = read(write(tmp_path, text)).warnings
+    assert len(warnings) == len(warned)
+    assert all(part in each.text for part, each in zip(warned, warnings, strict=True))
