@@ -20,7 +20,11 @@ AT_ONCE = 200  # names that are matched in one go of a thread
 
 @dataclass(slots=True)
 class Look:
-    """What was found; only groups that the flow takes."""
+    """What was found; only groups that the flow takes.
+
+    A broker that has just started lists no group that it has yet to load. So a group that is not
+    listed, and of which that matters, is asked for by name.
+    """
 
     at: float
     source: dict[str, ListedGroup] = field(default_factory=dict)
@@ -42,9 +46,10 @@ class GroupLook:
         self._exclude = [Pattern(text) for text in config.exclude]
         self._taken: dict[str, bool] = {}
 
-    async def look(self, known: Collection[str] = ()) -> Look:
+    async def look(self, known: Collection[str] = (), *, to_commit: bool = False) -> Look:
         """Look at the groups of the source, and at those that are `known` to have been there.
 
+        `to_commit`: make sure of the target's offsets of every group that has some on the source.
         Raises ConnectError, KafkaError and TooSlowError.
         """
         found = Look(time.time())
@@ -52,15 +57,20 @@ class GroupLook:
             groups.list_groups(self._source), groups.list_groups(self._target)
         )
         taken = await self._select({*source, *known})
-        found.source = {name: group for name, group in source.items() if name in taken}
-        found.target = {name: group for name, group in target.items() if name in taken}
         topics, mirrors = set(), set()
         for partition in self._board.partitions.values():
             topics.add(partition.topic)
             mirrors.add(partition.target_topic)
-        found.source_commits, found.target_commits = await asyncio.gather(
-            groups.committed_offsets(self._source, _with_offsets(found.source), topics),
-            groups.committed_offsets(self._target, _with_offsets(found.target), mirrors),
+        missing = taken - source.keys()
+        found.source, found.source_commits = await _side(
+            self._source, source, taken, missing, topics
+        )
+        unlisted = set()
+        if to_commit:
+            unlisted = {name for name, commits in found.source_commits.items() if commits}
+            unlisted -= target.keys()
+        found.target, found.target_commits = await _side(
+            self._target, target, taken, unlisted, mirrors
         )
         return found
 
@@ -78,5 +88,25 @@ class GroupLook:
         }
 
 
-def _with_offsets(listed: Mapping[str, ListedGroup]) -> list[ListedGroup]:
-    return [group for group in listed.values() if group.kind != groups.SHARE]
+async def _side(
+    cluster: Cluster,
+    listed: Mapping[str, ListedGroup],
+    taken: Collection[str],
+    unlisted: Collection[str],
+    topics: Collection[str],
+) -> tuple[dict[str, ListedGroup], dict[str, Commits | KafkaError]]:
+    """Return the groups that are taken, and their offsets; `unlisted` ones are asked for."""
+    found = {name: group for name, group in listed.items() if name in taken}
+    errors: dict[str, Commits | KafkaError] = {}
+    asked = {}
+    if unlisted:
+        for name, node in (await groups.find_coordinators(cluster, unlisted)).items():
+            if isinstance(node, KafkaError):
+                errors[name] = node
+            else:
+                asked[name] = ListedGroup(name, "", "", node)
+    wanted = [group for group in (found | asked).values() if group.kind != groups.SHARE]
+    commits = errors | await groups.committed_offsets(cluster, wanted, topics)
+    # Asked for by name and without offsets: it is not there.
+    found |= {name: group for name, group in asked.items() if commits.get(name)}
+    return found, commits

@@ -133,12 +133,16 @@ def _counts(each: Standing, source: Commit, translator: Translator) -> tuple[int
 
 
 def out_of_step(group: GroupSnapshot, standing: GroupStanding) -> OutOfStep | None:
-    """Return what is left to be done about a group, if anybody must; it follows by itself else."""
+    """Return what is left of a group that does not follow; None when it does."""
+    refused = next((each.refused for each in standing.partitions if each.refused), None)
+    error = standing.error or refused
+    if error is not None and error.retriable:  # a broker starts: all its groups, told as one
+        text = f"what some committed cannot be had or carried over just now: {error.cause}"
+        return OutOfStep("groups", text, "It is tried again")
+    if error is not None:
+        return OutOfStep(f"group {group.name}", _text(error), error.next_step)
     if group.reason is not None:
         return OutOfStep(f"group {group.name}", group.reason.text, group.reason.next_step)
-    refused = next((each.refused for each in standing.partitions if each.refused), None)
-    if refused is not None:
-        return OutOfStep(f"group {group.name}", _text(refused), refused.next_step)
     return None
 
 

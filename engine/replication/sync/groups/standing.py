@@ -86,27 +86,25 @@ async def standings(
     """
     by_mirror = {partition.target_key: partition for partition in partitions.values()}
     found = []
-    for name in sorted({*look.source, *look.target}):
+    names = {*look.source, *look.target, *look.source_commits, *look.target_commits}
+    for name in sorted(names):
         group = GroupStanding(name, look.source.get(name), look.target.get(name))
         group.active = group.target is not None and group.target.state not in _WITHOUT_MEMBERS
-        ours, theirs = look.source_commits.get(name, {}), look.target_commits.get(name, {})
-        if isinstance(ours, KafkaError) or isinstance(theirs, KafkaError):
-            group.error = ours if isinstance(ours, KafkaError) else _error(theirs)
-            ours = {}
-        if isinstance(theirs, KafkaError):
-            theirs = {}
-        if group.source is None:
-            group.partitions = list(_of_gone(by_mirror, theirs))
-        else:
+        ours, no_ours = _known(look.source_commits.get(name))
+        theirs, no_theirs = _known(look.target_commits.get(name))
+        group.error = no_ours or no_theirs
+        if group.source is not None:
             group.partitions = list(_of(partitions, ours, theirs, translator))
+        elif group.error is None:
+            group.partitions = list(_of_gone(by_mirror, theirs))
         if group.partitions or group.error or (group.source and group.is_share):
             found.append(group)
         await asyncio.sleep(0)
     return found
 
 
-def _error(found: Commits | KafkaError) -> KafkaError | None:
-    return found if isinstance(found, KafkaError) else None
+def _known(found: Commits | KafkaError | None) -> tuple[Commits, KafkaError | None]:
+    return ({}, found) if isinstance(found, KafkaError) else (found or {}, None)
 
 
 def _of(

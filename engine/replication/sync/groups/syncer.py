@@ -63,7 +63,7 @@ class GroupSyncer:
         began = time.monotonic()
         if any(partition.positioned for partition in self._partitions.values()):
             self.interval = self._context.config.groups.interval
-        look = await self._look.look(self._known)
+        look = await self._look.look(self._known, to_commit=True)
         translator = await self._translating.translator(look)
         found = await standings(look, self._partitions, translator)
         due = {}
@@ -79,8 +79,8 @@ class GroupSyncer:
             await asyncio.sleep(0)
         seconds = time.monotonic() - began
         self.page = GroupsPage(self._context.flow, True, look.at, seconds, None, tuple(rows))
-        left = [out_of_step(row, group) for row, group in zip(rows, found, strict=True)]
-        return Outcome(changes, [each for each in left if each is not None])
+        left = (out_of_step(row, group) for row, group in zip(rows, found, strict=True))
+        return Outcome(changes, list(dict.fromkeys(each for each in left if each is not None)))
 
     def _due(self, group: GroupStanding, translator: Translator) -> Due:
         if not group.followed:
@@ -106,14 +106,14 @@ class GroupSyncer:
             coordinators |= await groups.find_coordinators(target, strange)
         counts = await asyncio.gather(
             *(
-                self._commit_one(found[name], coordinators.get(name), commits)
+                self._commit_one(found[name], coordinators[name], commits)
                 for name, commits in due.items()
             )
         )
         return sum(counts)
 
     async def _commit_one(
-        self, group: GroupStanding, coordinator: int | KafkaError | None, commits: Due
+        self, group: GroupStanding, coordinator: int | KafkaError, commits: Due
     ) -> int:
         """Commit for one group, and note in its standing what became of it."""
         if not isinstance(coordinator, int):
