@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
+from engine.api.group_snapshots import GroupState
 from engine.api.snapshots import EngineMode, PartitionState, Severity
 from engine.config.model import Config
 from engine.engine import Engine
@@ -17,7 +19,8 @@ from engine.replication.partition import MirrorPartition
 from engine.replication.state_records import state_topic
 from engine.replication.verify.verifier import Options, verify
 from engine.sandbox import Sandbox
-from tests.kafka.engines import FreshTopic, create, producer, read, until
+from tests.kafka.engines import FreshTopic, create, producer, read, until, until_async
+from tests.kafka.group_tools import commit_all, committed
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(90)]
 
@@ -223,3 +226,70 @@ async def test_keys_written_on_both_sides_are_shown(pair: Pair) -> None:
         assert (topic.topic, sample.key) == (pair.topic, "'order-7'")
         assert {sample.before.origin, sample.behind.origin} == {"east", "west"}
         assert any("ccr" not in text and "order-7" in text for text in warnings(engine))
+
+
+async def test_groups_that_move_miss_nothing_and_read_again_what_was_announced(pair: Pair) -> None:
+    """By content, on logs with the same records in different orders."""
+    chance = random.Random(pair.topic)
+    settings = {"include": [f"{pair.topic}-.*"], "interval": "500ms"}
+    async with pair.running(groups=settings) as engine:
+        for number in range(40):
+            side = chance.choice(("east", "west"))
+            await pair.write(side, *(f"{number}/{n}" for n in range(chance.randint(1, 4))))
+        east, west = await _in_step(pair, engine)
+        commits = {
+            f"{pair.topic}-{number}": {(pair.topic, 0): chance.randint(0, len(east))}
+            for number in range(12)
+        }
+        at_end = f"{pair.topic}-end"
+        commits[at_end] = {(pair.topic, 0): len(east)}
+        await commit_all(pair.sandbox, "east", commits)
+        moved = await _moved(engine, pair, commits, at_end)
+        after = {side: await committed(pair.sandbox, side, commits) for side in ("east", "west")}
+    assert east != west, "the orders differ, or it proves little"
+    assert moved[at_end] == (len(west), 0)
+    for group, offsets in commits.items():
+        ((key, commit),) = offsets.items()
+        place, again = moved[group]
+        read_there = set(east[:commit])
+        unread = [offset for offset, value in enumerate(west) if value not in read_there]
+        assert place <= min(unread, default=len(west))
+        assert again == sum(value in read_there for value in west[place:])
+        assert after["west"][group][key][0] == place
+        assert after["east"][group][key][0] == commit, "the way back leaves it where it was"
+
+
+async def _in_step(pair: Pair, engine: Engine) -> tuple[list[bytes | None], list[bytes | None]]:
+    """Wait until both sides hold all; return their values in order."""
+    east = west = 0
+    while not 0 < east == west:
+        for flow, end in ((pair.there, west), (pair.back, east)):
+            await pair.arrive(engine, flow, end)
+        east, west = [len(await read(pair.sandbox, c, pair.topic)) for c in ("east", "west")]
+    for flow in (pair.there, pair.back):
+        await pair.arrive(engine, flow, east)
+    logs = [await read(pair.sandbox, cluster, pair.topic) for cluster in ("east", "west")]
+    return [record.value for record in logs[0]], [record.value for record in logs[1]]
+
+
+async def _moved(
+    engine: Engine, pair: Pair, commits: Mapping[str, object], at_end: str
+) -> dict[str, tuple[int, int]]:
+    """Wait until all groups are in step; return where they stand, and what they would re-read.
+
+    The one at the end re-reads nothing once the maps of both flows are as new as the logs.
+    """
+    found: dict[str, tuple[int, int]] = {}
+
+    async def in_step() -> bool:
+        page = await engine.flow(pair.there).groups()
+        for group in page.groups:
+            (row,) = group.partitions
+            if group.state == GroupState.IN_STEP and row.target_offset == row.translated:
+                assert row.target_offset is not None
+                assert row.again is not None
+                found[group.name] = row.target_offset, row.again
+        return found.keys() == commits.keys() and found[at_end][1] == 0
+
+    await until_async(in_step, "all groups are in step")
+    return found
