@@ -86,9 +86,9 @@ def test_a_file_that_is_not_there_as_json(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_warnings_are_told_and_the_file_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
-    back = "  b-to-a: {source: b, target: a}\n"
+    back = "  b-to-a: {source: b, target: a, origin: any}\n"
     flows = VALID.replace("flows: {a-to-b:", "flows:\n  a-to-b:").replace(
-        "target: b}}", "target: b}"
+        "target: b}}", "target: b, origin: any}"
     )
     Path("c.yaml").write_text(flows + back)
     assert main(["validate", "c.yaml", "--json"]) == ExitCode.OK
