@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.kafka import records as r
+from engine.replication.both_ways.marks import FLOW_EPOCH
 from engine.replication.offset_map import OffsetMap, Run
 from engine.replication.verify.comparer import Comparer, Rules
 from engine.replication.verify.findings import Tally
@@ -193,3 +194,45 @@ def test_a_sample_has_both_ends_and_no_record_twice(first: int, length: int) -> 
     assert ranges[-1][1] == first + length
     assert all(one[1] <= other[0] for one, other in pairwise(ranges))
     assert sum(end - begin for begin, end in ranges) <= (RANDOM_RANGES + 2) * SAMPLE_RECORDS
+
+
+OURS, THEIRS = 5, 9
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["local", "brought", "stranger"]), st.integers(1, 5)),
+        min_size=1,
+        max_size=20,
+    ),
+    st.sampled_from([0, 1]),
+    st.booleans(),
+)
+def test_both_ways_others_records_are_counted_on_each_side(
+    happened: list[tuple[str, int]], codec: int, holes: bool
+) -> None:
+    """What another flow brought is not for the target, what others write there is no loss."""
+    made, counts = Logs(), {"local": 0, "brought": 0, "stranger": 0}
+    at_source = at_target = 0
+    offset_map = OffsetMap()
+    for kind, count in happened:
+        counts[kind] += count
+        if kind != "stranger":
+            end = at_source + count + holes
+            records = [Rec(at_source + n, 1, b"k", b"%d" % n) for n in range(count)]
+            producer = (THEIRS, FLOW_EPOCH, 0) if kind == "brought" else (-1, -1, -1)
+            made.source.append(batch_of(records, codec=codec, producer=producer, next_offset=end))
+        if kind == "local":
+            offset_map.append(at_source, at_target, count)
+        if kind != "brought":
+            records = [Rec(at_target + n, 1, b"k", b"%d" % n) for n in range(count)]
+            producer = (OURS if kind == "local" else THEIRS, FLOW_EPOCH, 0)
+            made.target.append(batch_of(records, codec=codec, producer=producer))
+            at_target += count
+        at_source += count + holes if kind != "stranger" else 0
+    made.runs = list(offset_map.runs())
+    found = compare(made, producer_id=OURS, local_only=True)
+    assert (found.equal, found.left_out, found.only_target) == tuple(counts.values())
+    assert (found.wrong, found.mismatches) == (0, [])
+    found = compare(made, producer_id=OURS, local_only=False)
+    assert (found.equal, found.only_source) == (counts["local"], counts["brought"])
