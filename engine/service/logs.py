@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from engine.api.snapshots import Event
+from engine.printable import printable
 from engine.service.log_writing import LogFile, Narrator, Quieten, ToWriters, Writer, is_noisy
 
 FLUSH_TIMEOUT_S = 2.0
@@ -76,7 +77,7 @@ class HumanFormatter(logging.Formatter):
         text, event = record.getMessage(), _event_of(record)
         if event is not None and event.next_step:
             text = f"{text.rstrip('.')}. {event.next_step}"
-        return f"{_timestamp(record)} {record.levelname:<7} {text}"
+        return f"{_timestamp(record)} {record.levelname:<7} {printable(text)}"
 
 
 class ServiceLog:
