@@ -138,6 +138,15 @@ async def test_nothing_is_written_beside_another_and_all_of_it_afterwards() -> N
     assert rows == [(0, 0), (19, 19)]  # from the beginning: the other's pair is not true here
 
 
+async def test_others_are_looked_for_once_it_is_known_what_is_ours() -> None:
+    """The board is empty while the flow begins."""
+    case = Case(0)
+    theirs = [(b"key", b"value")]
+    case.topic.theirs = theirs
+    assert await case.round() == []
+    assert case.topic.theirs is theirs, "not looked at yet"
+
+
 async def test_what_stands_there_after_a_restart_is_not_written_again() -> None:
     case = Case(1)
     case.mirror(0, 10)

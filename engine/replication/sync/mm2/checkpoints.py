@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
-from engine.api.group_snapshots import GroupsPage
+from engine.api.group_snapshots import GroupSnapshot
 from engine.kafka.fetch import TopicPartition
 from engine.replication.sync.groups.syncer import GroupSyncer
 from engine.replication.sync.groups.view import GroupsView
@@ -53,6 +54,8 @@ class Checkpoints:
 
     async def sync_once(self) -> Outcome:
         """Write those that have changed."""
+        if not self._partitions:
+            return Outcome()  # whose keys are ours is not known yet
         await self._presence.look()
         self._mirrors = {each.target_key for each in self._partitions.values()}
         rows = await self._topic.look()
@@ -62,7 +65,10 @@ class Checkpoints:
         if self._topic.in_the_way is not None:
             return Outcome(left=[self._topic.in_the_way])
         page = await self._view.page(self._groups.page if self._groups else None)
-        wanted = {each.key(): each.value() for each in checkpoints(page)}
+        wanted: dict[bytes, bytes] = {}
+        for group in page.groups:
+            wanted |= {each.key(): each.value() for each in checkpoints(group)}
+            await asyncio.sleep(0)
         due = [(key, value) for key, value in wanted.items() if self._standing.get(key) != value]
         await self._topic.write(due)
         self._standing = wanted
@@ -74,10 +80,9 @@ class Checkpoints:
         self._view.close()
 
 
-def checkpoints(page: GroupsPage) -> Iterator[Checkpoint]:
-    """Yield what is translated, of groups that the source still has."""
-    for group in page.groups:
-        for row in group.partitions:
-            if row.source_offset is not None and row.translated is not None:
-                place = group.name, row.target_topic, row.partition
-                yield Checkpoint(*place, row.source_offset, row.translated, row.metadata)
+def checkpoints(group: GroupSnapshot) -> Iterator[Checkpoint]:
+    """Yield what is translated, while the source still has the group."""
+    for row in group.partitions:
+        if row.source_offset is not None and row.translated is not None:
+            place = group.name, row.target_topic, row.partition
+            yield Checkpoint(*place, row.source_offset, row.translated, row.metadata)

@@ -52,6 +52,8 @@ class OffsetSyncs:
 
     async def sync_once(self) -> Outcome:
         """Write what is new."""
+        if not self._partitions:
+            return Outcome()  # whose keys are ours is not known yet
         await self._presence.look()
         rows = await self._topic.look()
         if self._topic.anew:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from engine.api.snapshots import Severity
 from engine.kafka.codes import Code
 from engine.replication.sync.mm2 import names
@@ -14,17 +16,19 @@ class Presence:
     def __init__(self, context: SyncContext) -> None:
         self._context = context
         self._looked = False
+        self._looking = asyncio.Lock()
 
     async def look(self) -> None:
         """Look, unless that was done; raises ConnectError, KafkaError."""
-        if self._looked:
-            return
+        async with self._looking:
+            if not self._looked:
+                await self._look()
+                self._looked = True
+
+    async def _look(self) -> None:
         source, target = self._context.config.source, self._context.target
         storage = names.connect_offsets(source)
         metadata = await target.metadata([storage])
-        if self._looked:
-            return  # another syncer was quicker
-        self._looked = True
         found = metadata.topics.get(storage)
         if found is not None and found.error == Code.NONE:
             self._context.events.emit(
