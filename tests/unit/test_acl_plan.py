@@ -354,6 +354,21 @@ def test_a_mapping_to_nobody_or_to_everybody_carries_nothing(template: str, told
     assert plan.problems[0].next_step == "Correct acls.principals"
 
 
+def test_what_a_newer_ccr_remembers_is_left_out() -> None:
+    record = FlowRecord()
+    rows = [
+        ["User:a", "*", "READ", "ALLOW"],
+        ["User:a", "*", "LEVITATE", "ALLOW"],
+        ["User:a", "*", "READ", "MAYBE"],
+        ["User:a", "*", "READ", "ALLOW", "since"],
+        "User:a",
+    ]
+    record.fold("sync/acls/topic/pay", {"c": rows, "z": rows}, 0)
+    record.fold("sync/acls/group/regex/pay", {"c": rows}, 0)
+    record.fold("sync/acls/cluster", {"c": rows}, 0)
+    assert remembered(record) == Memory(created=frozenset({binding("pay", "READ", "User:a")}))
+
+
 def test_what_stood_before_is_left_alone_also_when_the_source_lets_go_of_it() -> None:
     at, there = setting(), binding("pay", "READ")
     plan = at.plan(frozenset({there}), frozenset({there}), Memory())

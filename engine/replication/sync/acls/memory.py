@@ -59,7 +59,8 @@ class Memory:
 def withheld(record: FlowRecord, mirrors: Collection[str]) -> Memory:
     """Return what promoting mirrors has to deal with: `withheld` to grant, `not_carried` to weigh.
 
-    Read the state topic first. A mirror whose ACLs were never looked at has nothing here.
+    Read the state topic first. A mirror whose ACLs were never looked at has nothing here. What was
+    `created` becomes the cluster's own by a promotion: forgotten, a flow back carries it.
     """
     return remembered(record).on(mirrors)
 
@@ -72,7 +73,8 @@ def remembered(record: FlowRecord) -> Memory:
         if pattern is None:
             continue
         for part, bindings in parts.items():
-            bindings.update(_binding(pattern, row) for row in value.get(part, ()))
+            found = (_binding(pattern, row) for row in value.get(part, ()))
+            bindings.update(binding for binding in found if binding is not None)
     return Memory(frozenset(parts["c"]), frozenset(parts["w"]), frozenset(parts["d"]))
 
 
@@ -116,7 +118,11 @@ def _pattern(key: str) -> Pattern | None:
     return None
 
 
-def _binding(pattern: Pattern, row: list[str]) -> AclBinding:
-    principal, host, operation, permission = row
-    known = Operation.__members__.get(operation, Operation.UNKNOWN)
-    return AclBinding(pattern, principal, host, known, Permission[permission])
+def _binding(pattern: Pattern, row: object) -> AclBinding | None:
+    match row:
+        case [str(principal), str(host), str(operation), str(permission)]:
+            if operation in Operation.__members__ and permission in Permission.__members__:
+                return AclBinding(
+                    pattern, principal, host, Operation[operation], Permission[permission]
+                )
+    return None
