@@ -65,7 +65,7 @@ class TargetPartition:
 
     def beyond(self, count: int, end: int) -> AlreadyThere:
         """Return what stands there beyond our first `count` records, from offset `end` on."""
-        there = AlreadyThere(_ranges(self._offsets_beyond(count)))
+        there = AlreadyThere(ranges_of(self._offsets_beyond(count)))
         if there.ranges:
             offset = sum(there.ranges[-1]) - 1
             timestamp, key, value, headers = self.rows[offset].content
@@ -81,7 +81,8 @@ class TargetPartition:
         ]
 
 
-def _ranges(offsets: Iterable[int]) -> list[list[int]]:
+def ranges_of(offsets: Iterable[int]) -> list[list[int]]:
+    """Turn offsets into [first, count]."""
     ranges: list[list[int]] = []
     for offset in offsets:
         if ranges and sum(ranges[-1]) == offset:

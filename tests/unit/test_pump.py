@@ -25,6 +25,7 @@ from tests.unit import source_log as log
 from tests.unit import source_model
 from tests.unit.source_log import Rec
 from tests.unit.source_model import SourceLog, Step
+from tests.unit.target_model import ranges_of
 
 PRODUCER = (4_711, 3)
 sequences = st.sampled_from([0, 17, 2**31 - 3])
@@ -146,17 +147,6 @@ def spread(count: int, lengths: list[int]) -> list[int]:
         offsets += range(at, at + length)
         at += length + 3
     return offsets[:count]
-
-
-def ranges_of(offsets: list[int]) -> list[list[int]]:
-    """Turn offsets into [first, count]."""
-    ranges: list[list[int]] = []
-    for offset in offsets:
-        if ranges and sum(ranges[-1]) == offset:
-            ranges[-1][1] += 1
-        else:
-            ranges.append([offset, 1])
-    return ranges
 
 
 PLAIN = [Step(0, None, 1, 1, 0, 0, source_model.Left.ALL, 0)] * 10
