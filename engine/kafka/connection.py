@@ -21,7 +21,7 @@ from aiokafka.conn import AIOKafkaConnection
 from engine.kafka.wire import I32, request_header
 
 MAX_FRAME_BYTES = 256 * 1024 * 1024
-WRITE_HIGH_WATER = 8 * 1024 * 1024
+WRITE_HIGH_WATER = 1024 * 1024  # beyond the socket's own buffer
 SEND_BUFFER_BYTES = 4 * 1024 * 1024
 _SIZE_BYTES = 4
 _LOOKS = 3  # in a time limit, at whether a slow network still takes what was sent
