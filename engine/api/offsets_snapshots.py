@@ -20,12 +20,12 @@ class OffsetsSnapshot:
 
     state: OffsetsState
     since: int | None = None  # the first source offset that is another one on the target
-    because: str = ""
+    because: str = ""  # of ALIGNING: how far it is
 
     def __str__(self) -> str:
         """Say it in one line."""
         if self.since is None:
-            return str(self.state)
+            return f"{self.state}: {self.because}" if self.because else str(self.state)
         return f"{self.state} since {self.since} because {self.because}"
 
 

@@ -317,3 +317,37 @@ async def test_an_older_broker(sandbox: Sandbox, fresh_topic: FreshTopic, tmp_pa
         assert not await create_topics(west, [NewTopic(topic, len(starts), 1)])
         await begin_at(west, topic, starts)
         assert await bounds(west, topic, len(starts)) == [(n, n) for n in starts.values()]
+
+
+@pytest.mark.soak
+async def test_a_killed_broker_brings_fillers_back(
+    sandbox: Sandbox, fresh_topic: FreshTopic, tmp_path: Path
+) -> None:
+    """It had not written down yet where the log begins; the engine sees that, and deletes again."""
+    topic = fresh_topic("brought-back")
+    await create(sandbox, topic, cleanup_policy="compact,delete")
+    async with (
+        Sandbox(tmp_path, {"west": ClusterSpec()}, ephemeral=True) as own,
+        opened(sandbox, "east") as east,
+        opened(own, "west") as west,
+    ):
+        await begin_at(east, topic, {0: 100_000})
+        narrow: dict[str, str | None] = {"cleanup.policy": "compact"}
+        assert not await alter_configs(east, {topic: narrow})
+        await produce(sandbox, topic, 0, 100_000, 10)
+        clusters = {
+            "east": {"bootstrap_servers": sandbox.bootstrap("east").split(",")},
+            "west": {"bootstrap_servers": own.bootstrap("west").split(",")},
+        }
+        async with running(sandbox, [topic], clusters=clusters, offsets="identical") as engine:
+            await aligned(engine, topic, 100_010)
+            await own.restart_cluster("west", kill=True)
+            assert await bounds(west, topic, 1) == [(0, 100_010)]
+            events = engine.engine.events
+            told = "that ended abruptly brought fillers back, at offsets 0 to 99999"
+            await until(
+                lambda: any(told in event.text for event in events.since(0)), "it is told", 60
+            )
+            assert await bounds(west, topic, 1) == [(100_000, 100_010)]
+            assert await own_configs(west, topic) == {"cleanup.policy": "compact"}
+            assert states(engine, topic) == ["identical"]

@@ -23,7 +23,14 @@ from engine.replication.identical.fillers import Fillers
 from engine.replication.identical.guard import StartGuard
 from engine.replication.identical.target_log import TargetLog
 from engine.replication.identical.topic_hold import TopicHold, put_back
-from engine.replication.identical.wording import TOGETHER, WAITING, announcement, progress, result
+from engine.replication.identical.wording import (
+    ALIGNING,
+    TOGETHER,
+    WAITING,
+    announcement,
+    progress,
+    result,
+)
 from engine.replication.partition import MirrorPartition
 from engine.replication.positions import Beginning
 from engine.replication.state_log import SupersededError
@@ -32,6 +39,7 @@ from engine.replication.sync.syncer import SyncContext
 log = logging.getLogger(__name__)
 
 LEAST_PAUSE_S, MOST_PAUSE_S = 1.0, 30.0
+LEADERS_WITHIN_S = 10.0  # of a new topic
 
 
 def transactional_id(flow: str, which: int | str) -> str:
@@ -60,6 +68,7 @@ class Aligner:
         self._look_again = look_again
         self._left: dict[str, Value] = holds(context.record)
         self._pauses: dict[MirrorPartition, tuple[float, float]] = {}  # seconds, monotonic end
+        self._unknown_since: dict[str, float] = {}  # by mirror topic, monotonic
         self._jobs: asyncio.Queue[tuple[str, list[MirrorPartition]]] = asyncio.Queue()
         self._fillers = Fillers()
         self._transactions = [
@@ -71,16 +80,37 @@ class Aligner:
     def decide(self, found: Mapping[MirrorPartition, Beginning]) -> Decision:
         """Decide about new partitions, which have no position yet.
 
-        Of a fresh topic all begin together: as long as none is used, READ can be withheld.
+        Of a fresh topic all begin together: as long as none is used, READ can be withheld. And
+        there is one job a topic, which what is otherwise on the topic meanwhile belongs to.
         """
-        decision = self.beginnings.decide(found)
-        busy = {p.target_topic for p in self._context.board.partitions.values() if p.aligning}
-        busy |= {partition.target_topic for partition in decision.align}
-        for partition in list(decision.begin):
-            if partition.target_topic in busy and self._is_alone(partition.target_topic):
-                del decision.begin[partition]
-                partition.wait(TOGETHER)
-        return decision
+        begin, align = self.beginnings.decide(found)
+        unready = self._unready(found)
+        busy = unready | {partition.target_topic for partition in align}
+        early = {p for p in begin if p.target_topic in busy and self._is_alone(p.target_topic)}
+        early |= {p for p in align if p.target_topic in unready}
+        for partition in early:
+            partition.wait(TOGETHER)
+        return Decision(
+            {p: began for p, began in begin.items() if p not in early},
+            {p: start for p, start in align.items() if p not in early},
+        )
+
+    def _unready(self, found: Mapping[MirrorPartition, Beginning]) -> set[str]:
+        """Mirror topics of which partitions are being aligned, or are not known yet.
+
+        Those of a topic that was just made get their leaders one after the other; one that stays
+        without does not keep the others waiting.
+        """
+        now = time.monotonic()
+        unready = set()
+        for partition in self._context.board.partitions.values():
+            if partition.aligning:
+                unready.add(partition.target_topic)
+            elif not partition.positioned and partition not in found:
+                since = self._unknown_since.setdefault(partition.target_topic, now)
+                if now - since < LEADERS_WITHIN_S:
+                    unready.add(partition.target_topic)
+        return unready
 
     async def submit(self, starts: Mapping[MirrorPartition, int]) -> None:
         """Align partitions in the background, those that are due; the others wait.
@@ -121,7 +151,7 @@ class Aligner:
                     await self._align(topic, partitions)
             finally:
                 for partition in partitions:
-                    partition.aligning = False
+                    partition.aligning, partition.aligned_so_far = False, ""
                 self._jobs.task_done()
             self._look_again()
 
@@ -150,8 +180,8 @@ class Aligner:
         read = "READ is not withheld: other partitions of the topic are in use"
         if job.alone:
             read = await hold.withhold()
-        starts = [self.beginnings.goal(partition).start for partition in job.alignments]
-        self._tell(job.topic, announcement(total_cost(starts), len(starts), read))
+        cost = total_cost(alignment.left for alignment in job.alignments.values())
+        self._tell(job.topic, announcement(cost, len(job.alignments), read))
 
     # a partition
 
@@ -174,7 +204,7 @@ class Aligner:
         def tell(reached: int) -> None:
             if self.suspended and reached < goal:
                 raise KafkaError("aligning", partition.target_topic, "the flow pauses or ends")
-            partition.wait(progress(reached, goal))
+            partition.aligned_so_far = progress(reached, goal)
 
         async def fill() -> None:
             async with self._log(partition) as target_log:
@@ -210,7 +240,7 @@ class Aligner:
                 goal.filled_by,
             ) as target_log,
         ):
-            partition.wait(progress(0, goal.start))
+            partition.wait(ALIGNING)
             yield target_log
 
     def _give_up(self, partition: MirrorPartition, strange: NotFresh) -> None:

@@ -76,6 +76,7 @@ class Alignment:
     """
 
     def __init__(self, goal: int) -> None:
+        self.left = goal  # offsets yet to be filled, as `recover` found
         self._goal = goal
         self._limit = LARGEST
         self._exposed_longest = 0.0
@@ -90,6 +91,7 @@ class Alignment:
             if not await log.holds_only_ours(start, end):
                 return NotFresh("it holds records that are not this flow's")
             await log.delete(end)
+        self.left = self._goal - end
         return None
 
     async def fill(

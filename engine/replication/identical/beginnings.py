@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from engine.kafka.fetch import TopicPartition
 from engine.replication.identical.entries import Goal, goal_entry, goals
@@ -13,8 +14,7 @@ from engine.replication.state_records import Entry, FlowRecord
 from engine.replication.troubles import Began
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What is done with new partitions."""
 
     begin: dict[MirrorPartition, Began]

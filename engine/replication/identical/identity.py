@@ -11,7 +11,6 @@ from engine.replication.troubles import Began, History
 
 BEFORE = "it was mirrored before `offsets: identical` was set"
 IDENTICAL = OffsetsSnapshot(OffsetsState.IDENTICAL)
-_ALIGNING = OffsetsSnapshot(OffsetsState.ALIGNING)
 
 
 def note_beginning(partition: MirrorPartition, *, identical: bool) -> None:
@@ -32,7 +31,7 @@ def note_beginning(partition: MirrorPartition, *, identical: bool) -> None:
 def offsets_of(partition: MirrorPartition) -> OffsetsSnapshot | None:
     """Return a partition's state; None where the flow's offsets are translated."""
     if partition.aligning:
-        return _ALIGNING
+        return OffsetsSnapshot(OffsetsState.ALIGNING, because=partition.aligned_so_far)
     began = partition.history.began
     if began is None:
         return None

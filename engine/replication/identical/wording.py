@@ -8,6 +8,7 @@ from engine.replication.identical.alignment import Aligned
 from engine.replication.identical.cost import AlignmentCost
 
 WAITING = "waiting for its turn to be aligned with its source's offsets"
+ALIGNING = "being aligned with its source's offsets"
 TOGETHER = "waiting until the topic's other partitions are aligned with their source's offsets"
 
 
@@ -22,7 +23,7 @@ def announcement(cost: AlignmentCost, partitions: int, read: str) -> str:
 
 def progress(reached: int, goal: int) -> str:
     """Say how far a partition is."""
-    return f"being aligned with its source's offsets: {reached:,} of {goal:,}"
+    return f"{reached:,} of {goal:,}"
 
 
 def result(done: Collection[Aligned], seconds: float) -> str:
