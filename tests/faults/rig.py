@@ -36,11 +36,10 @@ from engine.service.paths import service_paths
 PARTITIONS = 4
 POLL_S = 0.1
 LOAD_PART_S = 3.0
-# 66 MB without a load, `buffer_bytes` (32 MiB) and a fetch more, frames that one batch of keeps whole,
-# requests on their way out: 163 to 171 MB were seen after a minute's backlog on a busy machine.
 MOST_MEMORY = 192 * 1024 * 1024
-"""What an engine may ever hold resident: about 60 MB of program, limits.buffer_bytes (32 MiB), and
-a fetch response and a produce request being put together for each broker."""
+"""What an engine may ever hold resident: 66 MB of program, limits.buffer_bytes (32 MiB) and a fetch
+more, the frames that one held batch keeps whole, requests on their way out. 163 to 171 MB were seen
+after a minute's backlog on a busy machine."""
 
 CLICKS, ORDERS, READINGS = BULK_SHAPES  # batches of 1 or 2 records; small lz4; large zstd
 
