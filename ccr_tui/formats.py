@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-import unicodedata
 from collections.abc import Sequence
+
+from engine.printable import printable
 
 UNKNOWN = "?"
 
@@ -93,16 +94,9 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def printable(text: str) -> str:
-    """Return text with control characters as blanks: brokers' messages go to a terminal."""
-    return "".join(
-        char if char == "\n" or unicodedata.category(char)[0] != "C" else " " for char in text
-    )
-
-
 def one_line(text: str) -> str:
-    """Return text as one printable line."""
-    return " ".join(printable(text).split())
+    """Return text as one printable line: brokers' messages go to a terminal."""
+    return printable(" ".join(text.split()))
 
 
 def sparkline(values: Sequence[float], width: int, ramp: str) -> str:

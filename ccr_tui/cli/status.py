@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ccr_tui.cli.reading import read
 from ccr_tui.cli.tables import Row, indented, table
+from ccr_tui.syncs import sync_lines
 from engine.api.snapshots import (
     ClusterSnapshot,
     EngineMode,
@@ -177,6 +178,7 @@ def _flow_row(flow: FlowSnapshot, snapshot: EngineSnapshot) -> Row:
         notes += (f"offsets: {flow.offsets}",)
     if flow.verification is not None:
         notes += tuple(_verified(flow.verification))
+    notes += tuple(f"{line.text}. {line.next_step}".rstrip(". ") for line in sync_lines(flow))
     if flow.owner is not None and not flow.owned_here:
         notes += (f"owner: engine {flow.owner.engine_id} on {flow.owner.host}",)
     return Row(cells, notes)

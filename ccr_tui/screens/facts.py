@@ -9,9 +9,10 @@ from ccr_tui.missing_secrets import wanted_secrets
 from ccr_tui.screens.tones import FLOW_TONES, PARTITION_TONES, SEVERITY_TONES, TREND_TONES
 from ccr_tui.state import ConsoleState
 from ccr_tui.symbols import Symbols
+from ccr_tui.syncs import sync_lines
 from ccr_tui.widgets.facts import Fact, reason_facts
 from ccr_tui.widgets.table.columns import Cell, Tone
-from engine.api.snapshots import Event, FlowSnapshot, PartitionSnapshot
+from engine.api.snapshots import Event, FlowSnapshot, PartitionSnapshot, SyncState
 
 _SPARK = 24
 LONG_UNSEEN = 30.0
@@ -27,6 +28,7 @@ def flow_facts(flow: FlowSnapshot, state: ConsoleState, now: float, symbols: Sym
     facts.append(_lag_fact(flow, symbols))
     facts.append(_rate_fact(flow, symbols))
     facts += _verify_facts(flow)
+    facts += _sync_facts(flow)
     if flow.offsets is not None:
         tone = Tone.WARN if flow.offsets.differs else Tone.PLAIN
         facts.append([("Offset", Tone.DIM), (f" {flow.offsets}", tone)])
@@ -112,6 +114,20 @@ def _verify_facts(flow: FlowSnapshot) -> list[Fact]:
             (f", waits: {found.trouble}" if found.trouble else "", Tone.WARN),
         ]
     ]
+
+
+_SYNC_TONES = {SyncState.FAILING: Tone.BAD, SyncState.OUT_OF_STEP: Tone.WARN}
+
+
+def _sync_facts(flow: FlowSnapshot) -> list[Fact]:
+    """Tell how keeping the rest in step gets on."""
+    facts: list[Fact] = []
+    for line in sync_lines(flow):
+        tone = _SYNC_TONES.get(line.state, Tone.PLAIN)
+        facts.append([("Sync  ", Tone.DIM), (formats.one_line(line.text), tone)])
+        if line.next_step:
+            facts.append([("      ", Tone.DIM), (formats.one_line(line.next_step), Tone.STRONG)])
+    return facts
 
 
 def _owner_fact(flow: FlowSnapshot, state: ConsoleState, now: float) -> Fact:

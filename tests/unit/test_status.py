@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,15 @@ from engine.api.snapshots import (
     EngineSnapshot,
     FlowSnapshot,
     FlowState,
+    OutOfStep,
     Owner,
     PartitionSnapshot,
     PartitionState,
     RatePoint,
     Reason,
     SkippedRange,
+    SyncSnapshot,
+    SyncState,
     Trend,
 )
 from engine.errors import ExitCode
@@ -122,6 +126,37 @@ def test_status_says_why_and_whose() -> None:
     assert "    Take over to run it here" in told
     assert "    partitions stopped: 2 (ccr lag east-to-west)" in told
     assert "    owner: engine e1 on host-a" in told
+
+
+def test_status_tells_what_is_not_in_step() -> None:
+    def sync(name: str, state: SyncState, **more: Any) -> SyncSnapshot:
+        return replace(SyncSnapshot(name, state, None, 0, (), 0, 100.0, 0.1), **more)
+
+    left = (
+        OutOfStep("topic orders", "DENY READ for User:*: not carried", "Deny it by name"),
+        OutOfStep("topic pay", "likewise"),
+    )
+    flow = replace(
+        FLOW,
+        syncs=(
+            sync("configs", SyncState.IN_STEP),
+            sync("acls", SyncState.OUT_OF_STEP, left=left, left_total=1_234),
+            sync(
+                "groups",
+                SyncState.FAILING,
+                reason=Reason("GROUP_AUTHORIZATION_FAILED", "Grant READ"),
+            ),
+            sync("mm2 heartbeats", SyncState.IN_STEP),
+        ),
+    )
+    told = lines(replace(SNAPSHOT, flows=(flow,)))
+    assert max(map(len, told)) <= 80
+    whole = " ".join(" ".join(told).split())
+    assert (
+        "acls: out of step: topic orders: DENY READ for User:*: not carried (and 1,233 more: ccr "
+        "status --json). Deny it by name groups: failing: GROUP_AUTHORIZATION_FAILED. Grant READ "
+        "in step: configs, mm2 heartbeats"
+    ) in whole
 
 
 def test_one_look_has_no_rates_and_says_where_it_looked() -> None:

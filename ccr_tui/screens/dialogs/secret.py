@@ -12,8 +12,8 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from ccr_tui.formats import printable
 from ccr_tui.missing_secrets import WantedSecret
+from engine.printable import printable
 
 
 class SecretDialog(ModalScreen[SecretStr | None]):

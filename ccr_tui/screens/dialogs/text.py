@@ -12,10 +12,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from ccr_tui.bridge import told
-from ccr_tui.formats import printable
 from ccr_tui.widgets.facts import Fact, FactsView
 from ccr_tui.widgets.table.columns import Tone
 from engine.errors import CcrError
+from engine.printable import printable
 
 
 class TextDialog(ModalScreen[None]):

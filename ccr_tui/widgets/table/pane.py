@@ -13,11 +13,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
-from ccr_tui.formats import printable
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.table.book import Order
 from ccr_tui.widgets.table.columns import Placed, RowT, set_width
 from ccr_tui.widgets.table.view import LineTable
+from engine.printable import printable
 
 
 class TableHead(Widget):

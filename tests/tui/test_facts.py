@@ -1,0 +1,26 @@
+"""What the panel under the overview says of how the rest is kept in step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ccr_tui.screens.facts import _sync_facts
+from ccr_tui.widgets.table.columns import Tone
+from engine.api.snapshots import OutOfStep, Reason, SyncSnapshot, SyncState
+from tests.unit.test_status import FLOW
+
+
+def test_what_is_not_in_step_stands_out_with_what_to_do() -> None:
+    left = (OutOfStep("topic a\x1b", "DENY for User:*\n: not carried", "Deny it by name"),)
+    syncs = (
+        SyncSnapshot("configs", SyncState.IN_STEP, None, 3, (), 0, 1.0, 0.1),
+        SyncSnapshot("acls", SyncState.OUT_OF_STEP, None, 0, left, 1, 1.0, 0.1),
+        SyncSnapshot("groups", SyncState.FAILING, Reason("refused"), 0, left, 1, 1.0, 0.1),
+    )
+    assert [fact[1] for fact in _sync_facts(replace(FLOW, syncs=syncs))] == [
+        (r"acls: out of step: topic a\x1b: DENY for User:* : not carried", Tone.WARN),
+        ("Deny it by name", Tone.STRONG),
+        ("groups: failing: refused", Tone.BAD),
+        ("in step: configs", Tone.PLAIN),
+    ]
+    assert _sync_facts(FLOW) == []
