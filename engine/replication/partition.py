@@ -95,6 +95,7 @@ class MirrorPartition:
         self.split: Split | None = None  # a refused batch, to be sent in halves
         self.accepts = False  # an operator accepts, once, what a policy would stop for
         self.aligning = False  # its mirror is being made to begin at the source's own offset
+        self.aligned_so_far = ""  # in words
         self.source_leader = -1
         self.target_leader = -1
         self.measures = Measures()
