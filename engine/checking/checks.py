@@ -28,6 +28,8 @@ from engine.errors import CcrError, ConfigError, KafkaError
 from engine.kafka.cluster import Cluster
 from engine.kafka.metadata import TopicMetadata
 from engine.kafka.topics import NewTopic, create_topics
+from engine.replication.both_ways.inbound import state_topics
+from engine.replication.both_ways.marks import takes_local_only
 from engine.replication.quarantine import quarantine_topic
 from engine.replication.state_records import state_topic
 from engine.replication.sync.mm2 import names as mm2_names
@@ -153,6 +155,9 @@ async def _check_source(
     needs = TopicNeeds(source.name, metadata)
     needs.need("READ", selected, "mirror its records")
     needs.need("DESCRIBE_CONFIGS", selected, "create the mirror with the topic's configs")
+    if takes_local_only(flow):
+        others = state_topics(metadata).values()
+        needs.need("READ", others, "know what other flows brought there (origin: local)")
     hidden = [topic for topic in selector.literal_names if topic not in metadata.topics]
     if hidden:
         asked = TopicNeeds(source.name, await source.metadata(hidden, operations=True))

@@ -170,6 +170,8 @@ class MirrorPartition:
         self._pump.inbound = inbound
         self._pump.already_there = there if there and there.remaining else None
         self._outbox.begin(proven=there is not None and there.proven)
+        if there is not None and there.looked_to:
+            self.history.looked_to = there.looked_to
         self._touched_at = time.monotonic()
         self._send_split(self._pump)
         if not self._refusals:
@@ -187,6 +189,7 @@ class MirrorPartition:
     def restart(self, source: int, target: int) -> None:
         """Go on at other offsets, with nothing before them known; our numbering goes on."""
         self.acked.source, self.acked.target = source, target
+        self.history.looked_to = 0
         self.offset_map = OffsetMap()
         self.history.source_epoch = -1
         if self.history.began is not None:
@@ -195,6 +198,7 @@ class MirrorPartition:
     def rewind(self, source: int, target: int, count: int) -> None:
         """Go back before the newest `count` records, which the target lost."""
         self.acked.source, self.acked.target = source, target
+        self.history.looked_to = 0
         self.acked.sequence = (self.acked.sequence - count) % b.MAX_SEQUENCE
 
     def stop(self, text: str, next_step: str, *, acceptable: bool = False) -> None:

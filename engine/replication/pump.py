@@ -59,6 +59,7 @@ class AlreadyThere:
     last: r.RawRecord | None = None  # the newest of them, for comparison by content
     compare_timestamps: bool = True
     proven: bool = False
+    looked_to: int = 0  # others' records up to here were looked through for ours, in vain
 
     @property
     def remaining(self) -> int:

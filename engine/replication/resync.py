@@ -150,18 +150,22 @@ class Resync:
         return found[key]
 
     async def _count(self, partition: MirrorPartition, end: int) -> Outcome:
-        """The broker has no producer state of us: count our batches up to the end."""
+        """The broker has no producer state of us: count our batches up to the end.
+
+        Others may have written much since; what was looked through once is not read again.
+        """
         there = AlreadyThere()
         last = None
         connection = await self._connection(partition.target_key)
-        async for header, view in read_range(
-            connection, partition.target_key, partition.acked.target, end
-        ):
+        start = max(partition.acked.target, partition.history.looked_to)
+        async for header, view in read_range(connection, partition.target_key, start, end):
             if header.producer_id == self._producer_id:
-                first = max(header.base_offset, partition.acked.target)
+                first = max(header.base_offset, start)
                 there.ranges.append([first, header.next_offset - first])
                 last = header, view
         _remember_last(there, last)
+        if not there.ranges:
+            there.looked_to = end
         return there
 
     async def _locate(self, partition: MirrorPartition, count: int) -> Outcome:

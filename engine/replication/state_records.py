@@ -198,6 +198,7 @@ def _history(value: dict[str, Any] | None) -> History:
         value.get("l", 0),
         value.get("d", -1),
         Began(*value["b"]) if "b" in value else None,
+        value.get("o", 0),
     )
 
 
@@ -214,6 +215,8 @@ def history_value(history: History) -> dict[str, Any]:
         value["f"] = history.foreign
     if history.left_out:
         value["l"] = history.left_out
+    if history.looked_to:
+        value["o"] = history.looked_to
     if history.began is not None:
         value["b"] = [history.began.source, history.began.target, history.began.why]
         value["d"] = history.dropped_at

@@ -108,6 +108,7 @@ class History:
     left_out: int = 0  # records of the source that another flow had mirrored into it
     dropped_at: int = -1  # first source offset of the first batch dropped as of no use to readers
     began: Began | None = None  # None: offsets are translated
+    looked_to: int = 0  # target offset; see pump.AlreadyThere
 
     def skip(self, skipped: SkippedRange) -> None:
         """Note a range of the source that is left out for good."""

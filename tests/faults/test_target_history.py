@@ -176,6 +176,28 @@ async def test_the_target_forgets_our_sequence(
     assert await values(rough, topic) == ["0", "1", "2", "3", "4"]
 
 
+async def test_what_others_wrote_is_looked_through_for_ours_once(
+    rough: Sandbox, fresh_topic: FreshTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much that is: the broker has forgotten us, and asks for a look again and again."""
+    monkeypatch.setattr(partition_module, "TRUST_S", 0.5)
+    topic = fresh_topic("busy")
+    name = f"flow-{topic}"
+    await create(rough, topic)
+    await send(rough, topic, "0")
+    async with running(rough, [topic], name=name) as engine:
+        await engine.mirrored(topic, 1)
+        await send(rough, topic, *"abcde", cluster="west")
+        await _forgotten(engine, topic)
+        await send(rough, topic, "1")
+        await engine.mirrored(topic, 2)
+        assert row(engine, topic).history.looked_to == 6
+    async with running(rough, [topic], name=name) as engine:
+        await engine.mirrored(topic, 2)
+        assert row(engine, topic).history.looked_to == 6
+    assert await values(rough, topic) == ["0", *"abcde", "1"]
+
+
 async def _forgotten(engine: Running, topic: str) -> None:
     """Wait until the target's broker holds no producer on the partition."""
     cluster = Cluster("west", engine.engine.config.clusters["west"])

@@ -94,20 +94,40 @@ class Site:
             for other in union.clusters
             if other != cluster
         }
-        path = union.folder / f"{cluster}.yaml"
         servers = {
             name: {"bootstrap_servers": union.sandbox.bootstrap(name).split(",")}
             for name in union.clusters
         }
-        path.write_text(yaml.safe_dump({"version": 1, "clusters": servers, "flows": flows}))
+        text = yaml.safe_dump({"version": 1, "clusters": servers, "flows": flows})
         self.cluster = cluster
         self.flows = {name: str(flow["source"]) for name, flow in flows.items()}
-        self.engine = EngineProcess(path, next(iter(flows)), union.folder / f"{cluster}.log")
+        self.engine, self.second = (
+            self._prepare(union.folder / f"{cluster}{suffix}.yaml", text) for suffix in ("", "-2")
+        )
+
+    def _prepare(self, path: Path, text: str) -> EngineProcess:
+        path.write_text(text)
+        return EngineProcess(path, next(iter(self.flows)), path.with_suffix(".log"))
 
     async def start(self) -> None:
-        """Start the engine and wait until all its flows run."""
+        """Start the engine and wait until it runs."""
         self.engine.start()
         await self.engine.reaches(FlowState.RUNNING)
+
+    async def have_second(self) -> None:
+        """Start a second engine, which stands by."""
+        self.second.start()
+        await self.second.reaches(FlowState.STANDBY)
+
+    async def die(self, pause: float) -> None:
+        """Kill the engine; the one that stands by takes over, or it is started again."""
+        self.engine.kill()
+        if self.second.started:
+            self.engine, self.second = self.second, self.engine
+            await self.engine.reaches(FlowState.RUNNING)
+            return
+        await asyncio.sleep(pause)
+        await self.start()
 
     async def in_step(self, ends: Mapping[str, Mapping[int, int]]) -> bool:
         """Whether every flow has passed everything that its source has."""
@@ -187,9 +207,10 @@ class Union:
 
     def assert_memory(self) -> None:
         """No engine ever took more memory than it may."""
-        for site in self.sites:
-            site.engine.note_memory()
-            assert 0 < site.engine.peak_memory <= MOST_MEMORY
+        for engine in (each for site in self.sites for each in (site.engine, site.second)):
+            if engine.started:
+                engine.note_memory()
+                assert 0 < engine.peak_memory <= MOST_MEMORY
 
     async def close(self) -> None:
         """End everything that still runs."""
@@ -199,6 +220,7 @@ class Union:
             await asyncio.wait(self._writing)
         for site in self.sites:
             await site.engine.close()
+            await site.second.close()
 
 
 def _assert_order(found: Sequence[Content]) -> None:
