@@ -25,7 +25,7 @@ from aiokafka.protocol.admin import (
 from aiokafka.protocol.api import Request, Response
 from aiokafka.protocol.types import Schema
 
-from engine.errors import KafkaError
+from engine.errors import ConnectError, KafkaError
 from engine.kafka import codes
 from engine.kafka.acl_bindings import (
     AclBinding,
@@ -192,7 +192,9 @@ async def openness(cluster: Cluster) -> Openness | None:
     `allow.everyone.if.no.acl.found` is the authorizer's own setting: a broker tells that somebody
     set it, and not to what.
     """
-    node = next(iter((await cluster.metadata([])).brokers))
+    node = min((await cluster.metadata([])).brokers, default=None)
+    if node is None:
+        raise ConnectError("asking cluster", cluster.name, "it names no broker")
     request = DescribeConfigsRequest([(_BROKER, str(node), [_OPEN])])
     response = await cluster.request(request, node)
     for error, _message, _kind, _name, entries in response.resources:
