@@ -11,7 +11,6 @@ from engine.replication.sync.syncer import Outcome, SyncContext
 from engine.replication.topics.agreed import NAME, AgreedConfigs
 from engine.replication.topics.mirrors import Mirrors
 
-
 _FIRST_LOOK_S = 0.5
 
 
