@@ -37,7 +37,7 @@ class Translator(Protocol):
         ...
 
     def ahead(self, partition: MirrorPartition, commit: int, target: int) -> int:
-        """Count the records before `target` that it has not read."""
+        """Count the records before `target` that it has not read; 0 where that is not sure."""
         ...
 
 
@@ -57,10 +57,13 @@ class OneWay:
         return partition.offset_map.count(first, commit)
 
     def ahead(self, partition: MirrorPartition, commit: int, target: int) -> int:
-        """Count the records before `target` that it has not read."""
+        """Count the records before `target` that it has not read, of those that are known."""
         first = partition.offset_map.to_source(target)
         end = partition.acked.source if first is None else first
-        return partition.offset_map.count(commit, end) if commit < end else 0
+        return sum(
+            min(source + count, end) - max(source, commit)
+            for source, _, count in partition.offset_map.reaching(commit, end)
+        )
 
 
 class BothWays:
