@@ -21,6 +21,7 @@ from engine.checking import check
 from engine.config.cluster_section import ClusterConfig
 from engine.config.model import Config
 from engine.engine import Engine
+from engine.errors import ConnectError, KafkaError
 from engine.kafka import acls
 from engine.kafka.acl_bindings import (
     AclBinding,
@@ -244,6 +245,38 @@ async def test_what_is_withheld_is_remembered_for_promotion(flow: AclFlow) -> No
         assert memory.created == {binding(topic, "WRITE", "User:bob", permission="DENY")}
     await allow(secured, "west", *memory.withheld)
     await Client(secured, "west").write(topic)
+
+
+async def test_what_was_created_is_known_though_the_answer_was_lost(
+    flow: AclFlow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was remembered before: it is not taken for somebody else's, and goes with the source's."""
+    secured, topic = flow.secured, flow.topic
+    there = binding(topic, "READ", "User:alice")
+    await allow(secured, "east", there)
+    await create(secured.sandbox, topic, 1)
+    asked = 0
+
+    async def create_and_lose_the_answer(
+        at: Cluster, bindings: Iterable[AclBinding]
+    ) -> dict[AclBinding, KafkaError]:
+        nonlocal asked
+        wanted = list(bindings)
+        answer = await create_acls(at, wanted)
+        asked += bool(wanted)
+        if wanted and asked == 1:
+            raise ConnectError("asking cluster", at.name, "the answer was lost")
+        return answer
+
+    create_acls = acls.create_acls
+    monkeypatch.setattr(acls, "create_acls", create_and_lose_the_answer)
+    async with flow.running() as engine:
+        await until(lambda: shown(engine).state == SyncState.FAILING, "the answer is lost")
+        assert await standing(secured, "west", topic) == {there}
+        await until(lambda: shown(engine).state == SyncState.IN_STEP, "it looks again")
+        await revoke(secured, "east", there)
+        await until_standing(secured, "west", topic, set())
+    assert asked == 1
 
 
 async def test_a_source_without_an_authorizer(
