@@ -89,12 +89,15 @@ async def produce(sandbox: Sandbox, topic: str, partition: int, first: int, coun
             await client.send(topic, b"%d" % offset, key=b"k%d" % offset, partition=partition)
 
 
-def states(engine: Running, topic: str) -> list[str]:
-    """What the engine says of a topic's partitions."""
-    engine.flow.board.tick()
-    rows = engine.flow.board.page(0).partitions
-    found = sorted((row.partition, str(row.offsets)) for row in rows if row.topic == topic)
-    return [state for _, state in found]
+async def said(engine: Running, topic: str, *expected: str) -> None:
+    """Wait until the engine says so of a topic's partitions."""
+
+    def states() -> list[str]:
+        rows = engine.flow.board.page(0).partitions
+        found = sorted((row.partition, str(row.offsets)) for row in rows if row.topic == topic)
+        return [state for _, state in found]
+
+    await until(lambda: states() == list(expected), f"{topic} is {expected}")
 
 
 async def aligned(engine: Running, topic: str, end: int) -> None:
@@ -150,8 +153,8 @@ async def test_offsets_are_the_sources(sandbox: Sandbox, fresh_topic: FreshTopic
         await begin_at(east, topic, starts)
         for partition, start in starts.items():
             await produce(sandbox, topic, partition, start, 10)
-        found = await preview(east, west, topic)
-        assert [(row.partition, row.start) for row in found.partitions] == [
+        told = await preview(east, west, topic)
+        assert [(row.partition, row.start) for row in told.partitions] == [
             (1, 1),
             (2, 5),
             (3, FAR),
@@ -168,7 +171,7 @@ async def test_offsets_are_the_sources(sandbox: Sandbox, fresh_topic: FreshTopic
         ):
             await aligned(engine, topic, sum(starts.values()) + 40)
             print(*[event.text for event in engine.engine.events.since(0)], sep="\n")
-            assert states(engine, topic) == ["identical"] * 4
+            await said(engine, topic, *["identical"] * 4)
             assert engine.flow.board.offsets() == OffsetsTotals(4, 0, 0)
             expected = sorted(start + n for start in starts.values() for n in range(10))
             await until(lambda: len(seen) >= len(expected), "the consumer has read all")
@@ -271,9 +274,11 @@ async def test_a_mirror_that_is_not_fresh(sandbox: Sandbox, fresh_topic: FreshTo
         await produce(sandbox, topic, 0, 5, 10)
         async with running(sandbox, [topic], offsets="identical") as engine:
             await engine.mirrored(topic, 15)
-            assert states(engine, topic) == [
-                "differs since 5 because the mirror was not fresh: it had held 3 records before"
-            ]
+            await said(
+                engine,
+                topic,
+                "differs since 5 because the mirror was not fresh: it had held 3 records before",
+            )
             assert engine.flow.snapshot().offsets == OffsetsTotals(0, 0, 1)
         assert await bounds(west, topic, 1) == [(0, 13)]
 
@@ -291,7 +296,7 @@ async def test_until_the_source_has_something_that_is_not_mirrored(
         await engine.mirrored(topic, 15)
         name = engine.name
     async with running(sandbox, [topic], name=name, offsets="identical") as engine:
-        await until(lambda: states(engine, topic) == ["identical"], "it is identical after a start")
+        await said(engine, topic, "identical")
         async with (
             producer(sandbox, transactional_id=topic) as client,
             client.transaction(),
@@ -302,9 +307,9 @@ async def test_until_the_source_has_something_that_is_not_mirrored(
             "differs since 17 because source offset 16 had transaction markers or aborted records, "
             "which are not mirrored"
         )
-        await until(lambda: states(engine, topic) == [differs], "it differs")
+        await said(engine, topic, differs)
     async with running(sandbox, [topic], name=name, offsets="identical") as engine:
-        await until(lambda: states(engine, topic) == [differs], "it still differs")
+        await said(engine, topic, differs)
 
 
 @pytest.mark.timeout(400)
@@ -350,4 +355,4 @@ async def test_a_killed_broker_brings_fillers_back(
             )
             assert await bounds(west, topic, 1) == [(100_000, 100_010)]
             assert await own_configs(west, topic) == {"cleanup.policy": "compact"}
-            assert states(engine, topic) == ["identical"]
+            await said(engine, topic, "identical")

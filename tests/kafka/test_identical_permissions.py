@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aiokafka.protocol.admin import CreateAclsRequest
+from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 
 from engine.api.snapshots import PartitionState
 from engine.checking import Grant
@@ -19,7 +19,7 @@ from engine.kafka.connection import ConnectionLostError
 from engine.kafka.topics import NewTopic, create_topics
 from engine.replication.tail import read_once
 from tests.kafka.engines import FreshTopic, create, until
-from tests.kafka.test_identical_offsets import aligned, begin_at, bounds, opened, produce, states
+from tests.kafka.test_identical_offsets import aligned, begin_at, bounds, opened, produce, said
 from tests.kafka.test_permissions import USER, Limited
 from tests.secured import Secured
 
@@ -45,6 +45,23 @@ async def grant(
             )
         )
         assert [error for error, _ in answer.creation_responses] == [0]
+
+
+@asynccontextmanager
+async def granted_on_cluster(cluster: Cluster, *operations: Operation) -> AsyncIterator[None]:
+    """Allow the limited user something on the cluster itself, for a while."""
+    await grant(cluster, CLUSTER, "kafka-cluster", PatternType.LITERAL, *operations)
+    try:
+        yield
+    finally:
+        for each in operations:
+            answer = await cluster.request(
+                DeleteAclsRequest(
+                    CLUSTER, "kafka-cluster", PatternType.LITERAL, f"User:{USER}", "*", each,
+                    Permission.ALLOW,
+                )
+            )  # fmt: skip
+            assert [result[0] for result in answer.filter_responses] == [0]
 
 
 async def grant_all(west: Cluster, limited: Limited) -> None:
@@ -94,18 +111,19 @@ async def test_read_is_withheld_while_fillers_are_there(limited: Limited) -> Non
         await begin_at(east, topic, {0: START})
         await produce(sandbox, topic, 0, START, 10)
         await grant_all(west, limited)
-        cluster = Operation.DESCRIBE, Operation.ALTER
-        await grant(west, CLUSTER, "kafka-cluster", PatternType.LITERAL, *cluster)
         assert not await create_topics(west, [NewTopic(topic, 1, 1)])
         others = await describe_acls(west, ResourceType.TOPIC)
-        async with limited.running(offsets="identical") as engine:
+        async with (
+            granted_on_cluster(west, Operation.DESCRIBE, Operation.ALTER),
+            limited.running(offsets="identical") as engine,
+        ):
             reader = engine.flow._target
             async with reading(reader, topic) as outcomes:
                 await aligned(engine, topic, START + 10)
                 await until(lambda: "record" in outcomes, "records can be read")
             assert "TOPIC_AUTHORIZATION_FAILED" in outcomes
             assert "filler" not in outcomes
-            assert states(engine, topic) == ["identical"]
+            await said(engine, topic, "identical")
             events = " ".join(event.text for event in engine.engine.events.since(0))
             assert "READ on it is withheld meanwhile" in events
         assert await describe_acls(west, ResourceType.TOPIC) == others
@@ -140,7 +158,7 @@ async def test_what_is_missing_is_told_and_waited_for(limited: Limited) -> None:
             name = ResourceType.TOPIC, limited.prefix, PatternType.PREFIXED
             await grant(west, *name, Operation.DELETE)
             await aligned(engine, topic, 15)
-            assert states(engine, topic) == ["identical"]
+            await said(engine, topic, "identical")
             events = " ".join(event.text for event in engine.engine.events.since(0))
             assert "(READ could not be withheld: CLUSTER_AUTHORIZATION_FAILED" in events, events
         report = await limited.check(offsets="identical")
