@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ccr_tui.resources import sample_configs_dir
 from engine.config import locations
+from engine.config.home import expanded
 from engine.errors import ConfigError, ExitCode, RefusedError
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _print_json(
 
 def init_file(args: argparse.Namespace) -> int:
     """Write the starter; raises RefusedError when the file is there, ConfigError when it cannot."""
-    path = Path(args.file).expanduser()
+    path = expanded(args.file)
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if args.force else os.O_EXCL)
     try:
         descriptor = os.open(path, flags, 0o666)

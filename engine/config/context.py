@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
+from engine.config.home import expanded
+
 
 @dataclass(frozen=True, slots=True)
 class FileContext:
@@ -26,9 +28,14 @@ def context_of(info: ValidationInfo) -> FileContext | None:
 
 
 def resolve(path: str, context: FileContext | None) -> str:
-    """Expand `~`, and start relative paths at the configuration file, wherever ccr is started."""
-    expanded = Path(path).expanduser()
-    return str(context.folder / expanded if context else expanded)
+    """Expand `~`, and start relative paths at the configuration file, wherever ccr is started.
+
+    Raises ValueError when `~` names a user that this host does not have.
+    """
+    found = expanded(path)
+    if path.startswith("~") and found == Path(path):
+        raise ValueError("begins at the home of a user that this host does not have")
+    return str(context.folder / found if context else found)
 
 
 def _resolve(path: str, info: ValidationInfo) -> str:

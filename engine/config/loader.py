@@ -23,6 +23,7 @@ from engine.config.checks import (
 )
 from engine.config.context import FileContext
 from engine.config.document import Document, Place, parse
+from engine.config.home import expanded
 from engine.config.model import Config
 from engine.config.problems import (
     InvalidConfigError,
@@ -62,7 +63,7 @@ def read(path: Path) -> Loaded:
     document = parse(text, file)
     teller = _Teller(document, file)
     allowed = document.data.get("allow_plaintext_secrets") is True
-    context = FileContext(path.expanduser().resolve().parent, plaintext_secrets=allowed)
+    context = FileContext(expanded(path).resolve().parent, plaintext_secrets=allowed)
     problems = teller.of_findings()
     for check in (clusters_of_flows, protocols_of_clusters, writes_to_read_only):
         problems += [teller.at(path, text) for path, text in check(document.data)]
@@ -158,7 +159,7 @@ def _warnings(config: Config, mode: int, teller: _Teller) -> Iterator[Problem]:
 def _text(path: Path, file: str) -> tuple[str, int]:
     """Return the file's text and its permission bits (0 for what is no regular file: a pipe)."""
     try:
-        with path.expanduser().open("rb") as opened:
+        with expanded(path).open("rb") as opened:
             found = os.fstat(opened.fileno())
             content = opened.read(MAX_BYTES + 1)
     except FileNotFoundError:

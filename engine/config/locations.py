@@ -15,6 +15,7 @@ from pathlib import Path
 
 import platformdirs
 
+from engine.config.home import expanded
 from engine.errors import ConfigError
 
 VARIABLE = "CCR_CONFIG"
@@ -49,7 +50,7 @@ def usual_places() -> tuple[Path, ...]:
 
 
 def _existing(named: str, source: str, next_step: str) -> Path:
-    path = Path(named).expanduser()
+    path = expanded(named)
     if not path.exists():
         raise ConfigError("", f"{source}{path}", "there is no such file", next_step)
     return path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr, ValidationInfo
@@ -13,6 +12,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from engine.config import os_keyring, secret_files
 from engine.config.context import FileContext, context_of, resolve
+from engine.config.home import expanded
 from engine.config.limited import TIME_LIMIT_S, limited
 from engine.config.os_keyring import INSTALL, OTHER_PLACES, Entry, KeyringError
 from engine.errors import ConfigError
@@ -147,7 +147,7 @@ class SecretRef:
     def _from_file(self, what: str) -> SecretStr:
         if self.kind == "credential":
             return secret_files.credential(self._location, operation=OPERATION, what=what)
-        path = Path(self._location).expanduser()
+        path = expanded(self._location)
         ways_out = f"Write the secret into it, or use {OTHER_PLACES}, or {INSTALL}"
         return secret_files.read(path, operation=OPERATION, what=what, missing=ways_out)
 

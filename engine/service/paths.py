@@ -16,6 +16,7 @@ from pathlib import Path
 
 import platformdirs
 
+from engine.config.home import expanded
 from engine.errors import ConfigError
 
 RUNTIME_DIR_VARIABLE = "CCR_RUNTIME_DIR"
@@ -39,7 +40,7 @@ def service_paths(config_path: str | Path) -> ServicePaths:
 
     Raises ConfigError when the runtime directory's name is too long for a socket.
     """
-    config = Path(config_path).expanduser().resolve()
+    config = expanded(config_path).resolve()
     digest = hashlib.sha256(os.fsencode(config)).hexdigest()[:12]
     name = f"{_NOT_IN_A_FILE_NAME.sub('-', config.stem)[:24]}-{digest}"
     directory = runtime_dir()
@@ -65,7 +66,7 @@ def runtime_dir() -> Path:
     """Return the directory of this user's sockets, whether it exists or not."""
     chosen = os.environ.get(RUNTIME_DIR_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return expanded(chosen).absolute()
     if os.geteuid() == 0 and Path("/run").is_dir():
         return Path("/run/ccr")
     # As tmux does: a fixed name, whose owner and mode are checked before use.

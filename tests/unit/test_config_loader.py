@@ -11,9 +11,12 @@ import pytest
 from engine.config.cluster_section import ClusterConfig, SaslConfig, SaslMechanism, SecurityProtocol
 from engine.config.flow_section import FlowConfig, StartAt, StartOffset, StartTimestamp
 from engine.config.loader import load, read
+from engine.config.locations import find
 from engine.config.model import Config
 from engine.config.problems import InvalidConfigError
 from engine.config.secrets import SecretRef
+from engine.errors import ConfigError
+from engine.service.paths import service_paths
 
 MINIMAL = """
 version: 1
@@ -268,3 +271,30 @@ def test_secrets_that_travel_in_the_clear_are_warned_about(
     warnings = read(write(tmp_path, text)).warnings
     assert len(warnings) == len(warned)
     assert all(part in each.text for part, each in zip(warned, warnings, strict=True))
+
+
+@pytest.mark.parametrize("line", ["tls: {ca: ~nosuchuser/ca.pem}", "{sasl}"])
+def test_the_home_of_nobody_is_a_problem_with_its_line(tmp_path: Path, line: str) -> None:
+    sasl = "sasl: {mechanism: PLAIN, username: ccr, password: 'file:~nosuchuser/secret'}"
+    text = (
+        "version: 1\nclusters:\n  a:\n    bootstrap_servers: [k:1]\n"
+        f"    security_protocol: {'SASL_SSL' if line == '{sasl}' else 'SSL'}\n"
+        f"    {sasl if line == '{sasl}' else line}\n"
+    )
+    with pytest.raises(InvalidConfigError) as caught:
+        read(write(tmp_path, text))
+    (problem,) = caught.value.problems
+    assert problem.line == 6
+    assert problem.text == "begins at the home of a user that this host does not have"
+
+
+def test_a_configuration_in_the_home_of_nobody_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(ConfigError, match=r"~nosuchuser/c\.yaml: there is no such file"):
+        read(Path("~nosuchuser/c.yaml"))
+    monkeypatch.setenv("CCR_CONFIG", "~nosuchuser/c.yaml")
+    with pytest.raises(ConfigError, match="there is no such file"):
+        find(None)
+    monkeypatch.setenv("CCR_RUNTIME_DIR", "~nosuchuser/run")
+    assert service_paths("~nosuchuser/c.yaml").socket.parent.name == "run"
