@@ -368,6 +368,8 @@ class MirrorPartition:
             self.acked.source = source + count
             self.acked.target = target + count
             self.acked.sequence = b.add_sequence(self.acked.sequence, count)
+        self.history.left_out += pump.matched_left_out
+        pump.matched_left_out = 0
         pump.matched.clear()
         self._got_through()
         self._listener.changed(self)

@@ -77,6 +77,7 @@ class Pump:
         "inbound",
         "left_out",
         "matched",
+        "matched_left_out",
         "merge_limit",
         "position",
         "producer",
@@ -93,6 +94,7 @@ class Pump:
         self.matched: list[tuple[int, int, int]] = []  # runs found to be on the target already
         self.inbound: Inbound | None = None  # flows whose batches are left out; None: nobody's are
         self.left_out = 0  # their records since the last append
+        self.matched_left_out = 0  # and before the last record in `matched`
         self.dropped_at = -1  # the first batch with a marker or aborted records: its first offset
 
     def take(self, view: memoryview, data: PartitionData, *, committed: bool) -> list[Append]:
@@ -273,6 +275,8 @@ class Pump:
             else:
                 there.ranges[0] = [target, count - take]
         self._number(used)
+        self.matched_left_out += self.left_out
+        self.left_out = 0
         if not there.ranges:
             if used:
                 _compare(there, wanted[used - 1])

@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 from engine.api.snapshots import PartitionState
 from engine.kafka import batch as b
 from engine.kafka.codes import Code
+from engine.replication.both_ways.marks import Inbound
 from engine.replication.partition import MirrorPartition, Progress
 from engine.replication.pump import Append
+from tests.unit import source_log as log
 from tests.unit import source_model
 from tests.unit.recording_listener import RecordingListener
+from tests.unit.source_log import Rec
 from tests.unit.source_model import Step
 from tests.unit.target_model import TargetPartition
 
@@ -31,9 +34,12 @@ Answer = tuple[Append, int, int]  # the append, error, base offset
 class Mirror:
     """One source partition, its mirror, and the connection between them."""
 
-    def __init__(self, steps: list[Step], sequence: int, merge_limit: int) -> None:
+    def __init__(
+        self, steps: list[Step], sequence: int, merge_limit: int, inbound: Inbound | None
+    ) -> None:
         self.source = source_model.build(steps)
-        self.expected = self.source.expected(0, committed=True)
+        self.inbound = inbound
+        self.expected, self.brought = self._who_wrote_what()
         self.end = max([0, *(v.next_offset for v in self.source.visible(committed=True))])
         self.first_sequence = sequence
         self.merge_limit = merge_limit
@@ -45,6 +51,20 @@ class Mirror:
         self.wire: list[Append] = []  # sent, not at the broker yet
         self.answers: list[Answer] = []  # given by the broker, not arrived yet
         self.resync(0)
+
+    def _who_wrote_what(self) -> tuple[list[Rec], int]:
+        """Return what has to be mirrored, and how many records other flows brought."""
+        brought = {
+            record.offset
+            for batch in self.source.visible(committed=True)
+            if batch.producer in (self.inbound or ())
+            for record in log.read(batch.data)
+        }
+        seen = self.source.expected(0, committed=True)
+        return (
+            [record for record in seen if record.offset not in brought],
+            sum(record.offset in brought for record in seen),
+        )
 
     # what can happen; each takes a number that says how much of it
 
@@ -107,7 +127,7 @@ class Mirror:
         if not self.partition.active:
             counted = (acked.sequence - self.first_sequence) % 2**31
             there = self.target.beyond(counted, acked.target)
-            self.partition.begin(PRODUCER, there, self.merge_limit)
+            self.partition.begin(PRODUCER, there, self.merge_limit, self.inbound)
 
     def tell(self, answer: Answer) -> None:
         append, error, offset = answer
@@ -170,6 +190,7 @@ class Mirror:
         assert p.acked.source == self.end
         assert p.acked.sequence == self.target.sequence
         assert p.held == 0
+        assert p.history.left_out == self.brought
 
 
 WEIGHTS: dict[Callable[[Mirror, int], None], int] = {
@@ -201,14 +222,17 @@ acts = st.lists(
     acts,
     st.sampled_from([0, 2**31 - 30]),
     st.sampled_from([64, 300, 256 * 1024]),
+    st.sampled_from([None, {1}, {1, 2}]),
 )
 def test_whatever_happens_each_record_arrives_once(
     steps: list[Step],
     happens: list[tuple[Callable[[Mirror, int], None], int]],
     sequence: int,
     merge_limit: int,
+    flows: set[int] | None,
 ) -> None:
-    mirror = Mirror(steps, sequence, merge_limit)
+    inbound = None if flows is None else dict.fromkeys(flows, 0)
+    mirror = Mirror(steps, sequence, merge_limit, inbound)
     for act, amount in happens:
         act(mirror, amount)
         mirror.check()
