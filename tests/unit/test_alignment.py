@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,10 +21,11 @@ async def life(log: ModelLog, goal: int) -> Aligned | NotFresh:
     if strange is not None:
         return strange
 
-    async def note() -> None:
-        log.steps += 0
+    return await one.fill(log, noted, lambda reached: None)
 
-    return await one.fill(log, note, lambda reached: None)
+
+async def noted() -> None:
+    """Nothing to put on record."""
 
 
 @pytest.mark.parametrize("goal", [1, 2, 3, 5, LARGEST, LARGEST + 1, LARGEST + 2, 50_000_000])
@@ -77,7 +80,10 @@ async def test_killed_at_every_step(goal: int, dies_after: bool) -> None:
                 break
             except CrashedError:
                 assert copy.end <= goal
-            assert isinstance(await life(ModelLog(copy), goal), Aligned)
+            visible = copy.visible
+            outcome = await life(ModelLog(copy), goal)
+            assert isinstance(outcome, Aligned)
+            assert outcome.left_over or not visible
             assert (copy.start, copy.end, copy.open) == (goal, goal, False)
     assert first > 5
 
@@ -91,6 +97,25 @@ async def test_the_goal_may_move_on_between_lives() -> None:
     assert (partition.start, partition.end) == (25, 25)
     assert isinstance(await life(ModelLog(partition), 26), Aligned)
     assert (partition.start, partition.end) == (26, 26)
+
+
+async def test_how_long_fillers_were_there_is_known_over_failures() -> None:
+    """The same engine tries again: what the first try left counts until it is deleted."""
+    partition = Partition()
+    one = Alignment(3 * LARGEST)
+    log = ModelLog(partition, 9)
+    assert await one.recover(log) is None
+    with pytest.raises(CrashedError):
+        await one.fill(log, noted, lambda reached: None)
+    assert partition.visible
+    await asyncio.sleep(0.05)
+    again = ModelLog(partition)
+    assert await one.recover(again) is None
+    outcome = await one.fill(again, noted, lambda reached: None)
+    assert isinstance(outcome, Aligned)
+    assert (partition.start, partition.end) == (3 * LARGEST, 3 * LARGEST)
+    assert outcome.exposed_seconds >= 0.05
+    assert not outcome.left_over
 
 
 @given(

@@ -70,6 +70,7 @@ class Aligner:
         self._pauses: dict[MirrorPartition, tuple[float, float]] = {}  # seconds, monotonic end
         self._unknown_since: dict[str, float] = {}  # by mirror topic, monotonic
         self._jobs: asyncio.Queue[tuple[str, list[MirrorPartition]]] = asyncio.Queue()
+        self._alignments: dict[MirrorPartition, Alignment] = {}  # not at their goals yet
         self._fillers = Fillers()
         self._transactions = [
             Transaction(context.target, transactional_id(context.flow, number))
@@ -186,7 +187,9 @@ class Aligner:
     # a partition
 
     async def _recover(self, job: _Job, partition: MirrorPartition) -> None:
-        alignment = Alignment(self.beginnings.goal(partition).start)
+        goal = self.beginnings.goal(partition).start
+        alignment = self._alignments.setdefault(partition, Alignment(goal))
+        alignment.goal = goal
 
         async def recover() -> None:
             async with self._log(partition) as target_log:
@@ -218,6 +221,7 @@ class Aligner:
             else:
                 job.done.append(outcome)
                 self._pauses.pop(partition, None)
+                del self._alignments[partition]
 
         await self._tried([partition], fill())
 

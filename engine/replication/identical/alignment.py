@@ -60,6 +60,7 @@ class Aligned:
 
     filled: int  # offsets
     exposed_seconds: float  # the longest time from a filler's append to its deletion
+    left_over: bool = False  # there were fillers of a former engine, for nobody knows how long
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +77,25 @@ class Alignment:
     """
 
     def __init__(self, goal: int) -> None:
+        self.goal = goal
         self.left = goal  # offsets yet to be filled, as `recover` found
-        self._goal = goal
         self._limit = LARGEST
+        self._left_over = False
+        self._exposed_since: float | None = None  # monotonic; there are fillers in the log
         self._exposed_longest = 0.0
 
     async def recover(self, log: FillLog) -> NotFresh | None:
         """Clear away what a former run left; needs READ on the topic where there is something."""
         await log.begin()
         start, end = await log.bounds()
-        if end > self._goal:
-            return NotFresh(f"it ends at offset {end} already, the source begins at {self._goal}")
+        if end > self.goal:
+            return NotFresh(f"it ends at offset {end} already, the source begins at {self.goal}")
         if end > start:
             if not await log.holds_only_ours(start, end):
                 return NotFresh("it holds records that are not this flow's")
-            await log.delete(end)
-        self.left = self._goal - end
+            self._left_over |= self._exposed_since is None
+            await self._delete(log, end)
+        self.left = self.goal - end
         return None
 
     async def fill(
@@ -106,26 +110,25 @@ class Alignment:
         if start != end:
             return NotFresh(f"somebody wrote into it, from offset {start} to {end - 1}")
         await note()
-        filled = self._goal - end
-        while end < self._goal:
+        filled = self.goal - end
+        while end < self.goal:
             reached = await self._fill_some(log, end)
             if reached is None:
                 return NotFresh(f"somebody wrote into it while it was being aligned, at {end}")
             end = reached
             tell(end)
-        if await log.bounds() != (self._goal, self._goal):
+        if await log.bounds() != (self.goal, self.goal):
             return NotFresh("somebody wrote into it while it was being aligned")
-        return Aligned(filled, self._exposed_longest)
+        return Aligned(filled, self._exposed_longest, self._left_over)
 
     async def _fill_some(self, log: FillLog, end: int) -> int | None:
         """Fill by one transaction, delete that, return the new end; None: it was disturbed."""
         began_at = time.monotonic()
-        most = min(self._goal - 1, end + TRANSACTION_FILLERS)
-        exposed_since = None
+        most = min(self.goal - 1, end + TRANSACTION_FILLERS)
         await log.open()
         while end < most and time.monotonic() - began_at < TRANSACTION_S:
             count = largest_batch(most - end, self._limit)
-            exposed_since = exposed_since or time.monotonic()
+            self._exposed_since = self._exposed_since or time.monotonic()
             try:
                 first = await log.append(count)
             except TooLargeError:
@@ -139,7 +142,12 @@ class Alignment:
             end += count
         if await log.abort(end + 1) != end + 1:
             return None
-        await log.delete(end + 1)
-        if exposed_since is not None:
-            self._exposed_longest = max(self._exposed_longest, time.monotonic() - exposed_since)
+        await self._delete(log, end + 1)
         return end + 1
+
+    async def _delete(self, log: FillLog, offset: int) -> None:
+        await log.delete(offset)
+        if self._exposed_since is not None:
+            exposed = time.monotonic() - self._exposed_since
+            self._exposed_longest = max(self._exposed_longest, exposed)
+            self._exposed_since = None

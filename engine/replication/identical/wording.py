@@ -32,7 +32,10 @@ def result(done: Collection[Aligned], seconds: float) -> str:
     exposed = max(each.exposed_seconds for each in done)
     text = f"{_count(len(done))} begin{'s' * (len(done) == 1)} at the source's offset"
     text += f"{'s' * (len(done) != 1)} now: {filled:,} fillers in {seconds:.1f} s"
-    return f"{text}, none of which stood in a log for more than {exposed:.2f} s"
+    text += f", none of which stood in a log for more than {exposed:.2f} s"
+    if any(each.left_over for each in done):
+        text += ", but for those that a former engine had left there"
+    return text
 
 
 def _count(partitions: int) -> str:
