@@ -145,10 +145,10 @@ def _notes(group: GroupSnapshot) -> Iterator[str]:
 
 
 def _in_full(group: GroupSnapshot) -> Iterator[str]:
-    kind = f" ({group.kind})" if group.kind not in ("", "share") else ""
-    yield f"{group.name}{kind}: {group.state}"
-    sides = [("source", group.source_state), ("target", group.target_state)]
-    yield from indented("; ".join(f"{state or 'absent'} on the {side}" for side, state in sides))
+    yield f"{group.name}: {group.state}"
+    kind = f"{group.kind} group, " if group.kind else ""
+    ours, theirs = (state or "absent" for state in (group.source_state, group.target_state))
+    yield from indented(f"{kind}{ours} on the source, {theirs} on the target")
     if group.reason is not None:
         yield from indented(_sentence(group.reason))
     if group.partitions:
@@ -169,8 +169,6 @@ def _partition_row(each: GroupPartitionSnapshot) -> Row:
     notes = [each.why] if each.why else []
     if each.ahead:
         notes.append(f"{wording.count(each.ahead)} records on the target would be missed")
-    if each.metadata:
-        notes.append(f"metadata: {each.metadata}")
     return Row(cells, tuple(notes))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from engine.api.group_snapshots import GroupsPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import (
@@ -31,6 +32,7 @@ class RecordingEngine:
     pages: dict[str, PartitionsPage] = field(default_factory=dict)
     losses: dict[str, LossSnapshot] = field(default_factory=dict)
     histories: dict[str, HistorySnapshot] = field(default_factory=dict)
+    groups_pages: dict[str, GroupsPage] = field(default_factory=dict)
     selections: dict[str, SelectionSnapshot] = field(default_factory=dict)
     previews: dict[str, PreviewSnapshot] = field(default_factory=dict)
     calls: list[tuple[object, ...]] = field(default_factory=list)
@@ -64,6 +66,11 @@ class RecordingEngine:
         self._fail()
         self.calls.append(("history", flow, topic))
         return self.histories[flow]
+
+    async def groups(self, flow: str) -> GroupsPage:
+        self._fail()
+        self.calls.append(("groups", flow))
+        return self.groups_pages[flow]
 
     async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
         self._fail()

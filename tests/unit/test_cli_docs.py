@@ -20,6 +20,7 @@ from engine.api.both_ways_snapshots import (
     KeyWrite,
     TopicConflicts,
 )
+from engine.api.group_snapshots import GroupPartitionSnapshot, GroupSnapshot, GroupsPage
 from engine.api.loss_snapshots import (
     GroupLoss,
     HistorySnapshot,
@@ -95,6 +96,9 @@ def words() -> set[str]:
     [
         EngineSnapshot,
         ClusterSnapshot,
+        GroupsPage,
+        GroupSnapshot,
+        GroupPartitionSnapshot,
         SecretSnapshot,
         FlowSnapshot,
         TopicLimit,

@@ -20,6 +20,7 @@ from engine.api.snapshots import (
     PartitionSnapshot,
     PartitionsPage,
     PartitionState,
+    Reason,
     Severity,
     Trend,
 )
@@ -33,6 +34,7 @@ from engine.service.listening import listen
 from engine.service.lock import ServiceLock
 from engine.service.paths import ServicePaths, service_paths
 from tests.unit.engine_double import RecordingEngine
+from tests.unit.test_cli_groups import GROUP, page
 from tests.unit.test_cli_preview import PREVIEW
 from tests.unit.test_loss import LOSS
 
@@ -129,6 +131,16 @@ async def test_loss_and_history_arrive_whole_of_a_flow_or_with_a_topic(
         ("history", "dr", "orders ä"),
         ("history", "dr", None),
     ]
+
+
+async def test_groups_arrive_whole(engine: RecordingEngine, remote: RemoteEngineApi) -> None:
+    groups = tuple(
+        replace(GROUP, name=f"group ä {number}", partitions=GROUP.partitions * (number % 4))
+        for number in range(23)
+    )
+    engine.groups_pages["dr"] = replace(page(*groups), reason=Reason("why", "what", 1.0))
+    assert await remote.flows.groups("dr") == engine.groups_pages["dr"]
+    assert engine.calls == [("groups", "dr")]
 
 
 async def test_previews_arrive_whole_with_the_regexes_that_are_tried(

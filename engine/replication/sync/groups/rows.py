@@ -100,7 +100,7 @@ class Rows:
     def _why_behind(self, group: GroupStanding) -> str:
         if group.active:
             return "the group is active on the target"
-        return "to be committed" if self._commits else "not committed: sync.groups is off"
+        return "not carried over yet" if self._commits else "sync.groups is off"
 
     def _state(self, group: GroupStanding, rows: Iterable[GroupPartitionSnapshot]) -> GroupState:
         if group.error is not None:
