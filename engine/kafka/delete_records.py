@@ -73,5 +73,8 @@ def _remedy(error: int, topic: str) -> str:
     if error in codes.AUTHORIZATION:
         return f"Grant DELETE on topic {topic}"
     if error == Code.POLICY_VIOLATION:
-        return f"Its cleanup.policy must include delete meanwhile: somebody else sets it on {topic}"
+        return (
+            f"Its cleanup.policy has to include delete: grant ALTER_CONFIGS on topic {topic}, or keep "
+            "others from setting it meanwhile"
+        )
     return ""
