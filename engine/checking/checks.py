@@ -197,8 +197,7 @@ async def _check_target(
     needs.need("READ", mirrors, "find out what it holds after a restart or a lost connection")
     needs.need("ALTER", mirrors, "add partitions when the source gets more")
     if flow.sync.configs:
-        for operation in ("DESCRIBE_CONFIGS", "ALTER_CONFIGS"):
-            needs.need(operation, mirrors, "keep its configs in step (sync.configs)")
+        needs.need("ALTER_CONFIGS", mirrors, "keep its configs in step (sync.configs)")
     if flow.sync.deletions:
         needs.need("DELETE", mirrors, "delete it after its source (sync.deletions)")
     for topic, purpose in own.items():

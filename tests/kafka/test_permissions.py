@@ -15,9 +15,13 @@ import yaml
 
 from ccr_tui.cli.check import exit_code
 from ccr_tui.cli.main import main
-from engine.api.snapshots import FlowState, PartitionState, SyncState
+from engine.api.preview_snapshots import Action
+from engine.api.snapshots import FlowState, OutOfStep, PartitionState, SyncState
 from engine.checking import CheckReport, Grant, check
+from engine.config.cluster_section import ClusterConfig
 from engine.config.model import Config
+from engine.kafka.cluster import Cluster
+from engine.kafka.topic_configs import alter_configs
 from engine.sandbox import Listener
 from tests.kafka.engines import FreshTopic, Running, create, grow, running, until
 from tests.kafka.test_security import assert_mirrored, produce
@@ -92,7 +96,7 @@ class Limited:
     async def allow_all(self) -> None:
         """Allow what the documentation says, quickly."""
         await self.source.allow(self.prefix, "READ", "DESCRIBE_CONFIGS", prefixed=True)
-        needed = ("CREATE", "ALTER", "WRITE", "READ", "DESCRIBE_CONFIGS", "ALTER_CONFIGS")
+        needed = ("CREATE", "ALTER", "WRITE", "READ", "ALTER_CONFIGS")
         await self.target.allow(self.prefix, *needed, prefixed=True)
         await self.target.allow(self.state, "CREATE", "WRITE", "READ")
 
@@ -119,6 +123,7 @@ async def test_the_documented_permissions_are_enough(limited: Limited) -> None:
     await produce(secured, limited.topic)
     optional = {
         "on_poison": "quarantine",
+        "offsets": "identical",
         "mm2": {"heartbeats": "both", "offset_syncs": "source", "checkpoints": True},
         "sync": {"acls": True},
     }
@@ -170,6 +175,7 @@ async def test_check_names_each_permission_that_is_missing(limited: Limited) -> 
         (limited.target, prefix, "WRITE", True),
         (limited.target, prefix, "READ", True),
         (limited.target, prefix, "ALTER", True),
+        (limited.target, prefix, "ALTER_CONFIGS", True),
         (limited.target, limited.state, "WRITE", False),
         (limited.target, limited.state, "READ", False),
     ):
@@ -316,3 +322,35 @@ async def test_a_state_topic_that_may_not_be_used(limited: Limited) -> None:
         await limited.target.allow(limited.state, "CREATE", "WRITE", "READ")
         await engine.mirrored(limited.topic, 100)
     await assert_mirrored(limited.secured, limited.topic, 100)
+
+
+async def test_configs_that_may_not_be_changed_are_told(limited: Limited) -> None:
+    """By the preview beforehand, and by the syncer; and sizes that may not be asked for."""
+    await limited.allow_all()
+    sandbox = limited.secured.sandbox
+    await create(sandbox, limited.topic, 1, retention_ms="1000")
+    section = limited.secured.section("east", Listener.PLAINTEXT)
+    east = Cluster("east", ClusterConfig.model_validate(section))
+    async with limited.running(configs={"interval": "500ms"}) as engine:
+        await until(lambda: engine.flow.board.partitions, "the mirror is made")
+        await limited.target.allow(limited.prefix, "DESCRIBE_CONFIGS", prefixed=True)
+        await limited.target.remove(limited.prefix, "ALTER_CONFIGS", prefixed=True)
+        await alter_configs(east, {limited.topic: {"retention.ms": "2000"}})
+        await east.close()
+
+        def left() -> list[OutOfStep]:
+            return [o for s in engine.flow.snapshot().syncs if s.name == "configs" for o in s.left]
+
+        await until(left, "it is told")
+        assert left()[0].object == f"topic {limited.topic}, retention.ms"
+        assert left()[0].next_step == f"Grant ALTER_CONFIGS on topic {limited.topic}"
+        preview = await engine.api.flows.preview(engine.name)
+        shown = next(each for each in preview.topics if each.topic == limited.topic)
+        plan = shown.plan
+        assert plan is not None
+        assert plan.action == Action.CONFIGURE
+        assert plan.conflicts[0].next_step == f"Grant ALTER_CONFIGS on topic {limited.topic}"
+        assert shown.size.bytes is None
+        assert "Grant DESCRIBE on the cluster" in preview.notes[0]
+        await limited.target.allow(limited.prefix, "ALTER_CONFIGS", prefixed=True)
+        await until(lambda: not left(), "it is made up for")
