@@ -133,20 +133,35 @@ def test_in_step_it_is_the_very_first_unread_record(
     assert found.again == again
 
 
+def long_run(chance: random.Random) -> Clusters:
+    """Let much happen on three clusters, some flows faster than others."""
+    pace = [chance.randint(1, 6) for _ in range(6)]
+    happens = []
+    for _ in range(150):
+        what, which = chance.choice(["write", "take", "take", "take"]), chance.randrange(6)
+        happens.append((what, which, chance.randint(1, pace[which] if what == "take" else 4)))
+    return run("STZ", happens)
+
+
+@settings(max_examples=100)
+@given(st.randoms(use_true_random=False), commits)
+def test_with_flows_far_behind_each_other_the_count_is_exact(
+    chance: random.Random, commit: int
+) -> None:
+    clusters = long_run(chance)
+    commit = min(commit, len(clusters.logs["S"]))
+    found = lower_bound(commit, len(clusters.logs["T"]), clusters.origins(settled=False))
+    first_unread, again = clusters.brute(commit, found.offset)
+    assert 0 <= found.offset <= first_unread
+    assert found.again == again
+
+
 @settings(max_examples=60)
 @given(st.randoms(use_true_random=False), commits)
 def test_folded_maps_never_pass_an_unread_record(chance: random.Random, commit: int) -> None:
-    happens = [
-        (
-            chance.choice(["write", "take", "take", "take"]),
-            chance.randrange(6),
-            chance.randint(1, 4),
-        )
-        for _ in range(150)
-    ]
     small = {"EXACT_RUNS": 4, "FOLD_RUNS": 4, "KEPT_OF_RUNS": 4, "COARSE_RUNS": 2}
     with patch.multiple("engine.replication.offset_map", **small):
-        clusters = run("STZ", happens)
+        clusters = long_run(chance)
     commit = min(commit, len(clusters.logs["S"]))
     found = lower_bound(commit, len(clusters.logs["T"]), clusters.origins(settled=False))
     first_unread, again = clusters.brute(commit, found.offset)

@@ -12,7 +12,7 @@ from engine.api.snapshots import PartitionState
 from engine.kafka.fetch import PartitionData
 from engine.replication.both_ways.marks import FLOW_EPOCH, Inbound, UnknownOriginError
 from engine.replication.partition import MirrorPartition, Progress
-from engine.replication.pump import Append, Pump
+from engine.replication.pump import AlreadyThere, Append, Pump
 from engine.replication.troubles import UnknownOrigin
 from tests.unit import source_log as log
 from tests.unit.recording_listener import RecordingListener
@@ -189,3 +189,34 @@ def test_a_damaged_batch_is_not_left_out_unseen(codec: int) -> None:
     with pytest.raises(ValueError, match="CRC"):
         pump.take(memoryview(broken), data_of(memoryview(broken)), committed=True)
     assert (pump.position, pump.inbound) == (0, {70: 0})
+
+
+@given(st.lists(st.sampled_from(["plain", 70, 71]), min_size=4, max_size=40))
+def test_small_compressed_batches_are_joined_without_what_others_brought(
+    writers: list[str | int],
+) -> None:
+    """Fetched together they are decoded and put into one: theirs must not get among ours."""
+    rows, local = built([Written(writer, 1, 30, 1) for writer in writers])
+    pump = Pump(PRODUCER, 0, 0)
+    pump.inbound = {70: 0, 71: 0}
+    view = fetched(rows, 0, len(rows))
+    appends = pump.take(view, data_of(view), committed=True)
+    values = [record.value for append in appends for record in log.read(append.payload)]
+    assert values == [record.value for record in local]
+
+
+def test_what_is_left_out_before_matched_records_counts_with_them() -> None:
+    """After a start: the target holds two records more; what comes behind them is lost once."""
+    rows, _ = built([Written(70, 3, 1, 0), Written("plain", 2, 1, 0), Written("plain", 17, 1, 0)])
+    made = MirrorPartition(("t", 0), "t", RecordingListener())
+    made.acked, made.positioned = Progress(0, 0, 0), True
+    made.begin(PRODUCER, AlreadyThere([[0, 2]], proven=True), 256 * 1024, {70: 0})
+    view = fetched(rows, 0, len(rows))
+    made.take(view, data_of(view), committed=True)
+    assert (made.history.left_out, made.acked.source) == (3, 5)
+    made.lost(made.next_append(), "the connection ended")
+    made.begin(PRODUCER, AlreadyThere(proven=True), 256 * 1024, {70: 0})
+    view = fetched(rows, 5, len(rows))
+    made.take(view, data_of(view), committed=True)
+    made.appended(made.next_append(), 2)
+    assert (made.history.left_out, made.acked.source) == (3, 22)

@@ -249,6 +249,32 @@ def test_a_folded_map_comes_back_as_it_was(happens: list[tuple[object, int]]) ->
         )
 
 
+def test_what_was_folded_before_a_new_beginning_is_not_taken_for_its_own() -> None:
+    """The engine is killed before it could delete it."""
+    kept = Kept()
+    with folding_early:
+        kept.add(900)
+        kept.checkpoint(0)
+        begin_anew(kept, 0)
+        kept.fail(1)
+        kept.replace(0)
+        assert (kept.runs(), kept.made.offset_map.folded) == ([], 0)
+        kept.checkpoint(0)
+        assert kept.topic[f"coarse/{KEY[0]}/{KEY[1]}"] is None
+
+
+def test_a_cut_inside_what_was_folded_is_written() -> None:
+    kept = Kept()
+    with folding_early:
+        kept.add(900)
+        kept.checkpoint(0)
+        source, _, _ = next(kept.made.offset_map.runs(2))
+        kept.made.offset_map.cut_source(source + 1)
+        kept.checkpoint(0)
+        assert kept.runs() == list(kept.made.offset_map.runs())
+        assert kept.runs()[-1][2] == 1
+
+
 def test_what_is_kept_of_many_runs_is_bounded() -> None:
     kept = Kept()
     with folding_early:
