@@ -222,6 +222,16 @@ def test_a_mirror_is_created_as_its_source_is() -> None:
     assert not planned.conflicts
 
 
+def test_an_archive_that_deletes_nothing_loses_nothing_of_a_compacted_source() -> None:
+    pinned = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    compacted = {"cleanup.policy": "compact"}
+    kept = plan((2, 3), source_configs=compacted, configs={"pinned": {".*": pinned}})
+    assert kinds(kept) == []
+    pinned["retention.ms"] = "315360000000"
+    forgets = plan((2, 3), source_configs=compacted, configs={"pinned": {".*": pinned}})
+    assert kinds(forgets) == [ConflictKind.CLEANUP_POLICY]
+
+
 def test_one_in_step_needs_nothing_and_a_small_one_grows() -> None:
     assert plan((2, 3), (2, 3)).action == Action.NONE
     grown = plan((4, 3), (2, 3), source_configs={"retention.ms": "1"})

@@ -68,6 +68,8 @@ def _cleanup(pair: Pair) -> Iterator[Conflict]:
     )
     if {""} in (source, mirror) or source == mirror:
         return
+    if mirror == {"delete"} and _keeps_everything(pair.mirror_configs):
+        return
     harm = "the mirror loses what the source keeps"
     if "compact" in mirror and "compact" not in source:
         harm = "the mirror takes no records without a key, and keeps only each key's newest"
@@ -79,6 +81,11 @@ def _cleanup(pair: Pair) -> Iterator[Conflict]:
         f"on the source: {harm}",
         _PIN.format("cleanup.policy"),
     )
+
+
+def _keeps_everything(configs: Mapping[str, str]) -> bool:
+    """Whether cleanup.policy=delete never deletes anything: an archive of a compacted topic."""
+    return all(configs.get(name) == "-1" for name in ("retention.ms", "retention.bytes"))
 
 
 def _message_size(pair: Pair) -> Iterator[Conflict]:
