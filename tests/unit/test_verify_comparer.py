@@ -243,7 +243,8 @@ def test_what_was_mirrored_when_the_flow_took_anybodys_records_is_compared() -> 
     for base in (0, 2):
         records = [Rec(base + n, 1, b"k", b"v") for n in range(2)]
         made.source.append(batch_of(records, producer=(THEIRS, FLOW_EPOCH, 0)))
-    made.target.append(batch_of([Rec(n, 1, b"k", b"v") for n in range(2)], producer=(OURS, 0, 0)))
+    for n in range(2):  # other batches than the source's
+        made.target.append(batch_of([Rec(n, 1, b"k", b"v")], producer=(OURS, FLOW_EPOCH, 0)))
     made.runs = [(0, 0, 2)]
     found = compare(made, producer_id=OURS, local_only=True)
     assert (found.equal, found.left_out, found.wrong) == (2, 2, 0)
