@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import regex
 
-from engine.errors import CcrError
+from engine.errors import RefusedError
 
 GLANCE_S = 0.002
 """Processor time within which nearly every match ends; only so long does one hold the lock."""
@@ -18,7 +18,7 @@ MATCH_S = 0.25
 """Processor time after which a match is given up."""
 
 
-class TooSlowError(CcrError):
+class TooSlowError(RefusedError):
     """A regex takes longer on a name than it may."""
 
     def __init__(self, pattern: str, name: str, cause: str = "") -> None:

@@ -30,7 +30,7 @@ from engine.kafka.wire import Reader
 _TOPIC_RESOURCE = 2  # ConfigResource.Type.TOPIC
 _SET_ON_TOPIC = 1  # ConfigSource.DYNAMIC_TOPIC_CONFIG
 _SHARE = 100  # topics in one request: some 10 ms of parsing
-EFFECTIVE = frozenset({"cleanup.policy", "max.message.bytes"})
+EFFECTIVE = frozenset({"cleanup.policy", "max.message.bytes", "retention.bytes", "retention.ms"})
 """Of what is not set on a topic itself, these are told; ten thousand topics have a lot of it."""
 _FLAGS = struct.Struct(">?b?i")  # read only, config source, sensitive, number of synonyms
 
