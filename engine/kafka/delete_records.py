@@ -74,7 +74,7 @@ def _remedy(error: int, topic: str) -> str:
         return f"Grant DELETE on topic {topic}"
     if error == Code.POLICY_VIOLATION:
         return (
-            f"Its cleanup.policy has to include delete: grant ALTER_CONFIGS on topic {topic}, or keep "
-            "others from setting it meanwhile"
+            "Its cleanup.policy has to include delete meanwhile: grant ALTER_CONFIGS on topic "
+            f"{topic}, or keep others from setting it"
         )
     return ""

@@ -118,6 +118,24 @@ async def test_how_long_fillers_were_there_is_known_over_failures() -> None:
     assert not outcome.left_over
 
 
+async def test_a_good_place_to_stop_is_reached_soon() -> None:
+    """Asked to hurry, it ends its transaction with the batch that is under way."""
+    partition = Partition()
+    one = Alignment(8 * LARGEST)
+    log = ModelLog(partition)
+    assert await one.recover(log) is None
+    reached: list[int] = []
+
+    def tell(end: int) -> None:
+        reached.append(end)
+        assert (partition.visible, partition.open) == (0, False)
+
+    outcome = await one.fill(log, noted, tell, lambda: 2 * LARGEST <= partition.end < 5 * LARGEST)
+    assert isinstance(outcome, Aligned)
+    assert reached[0] == 2 * LARGEST + 1
+    assert (partition.start, partition.end) == (8 * LARGEST, 8 * LARGEST)
+
+
 @given(
     goal=st.integers(1, 3 * LARGEST),
     step=st.integers(1, 25),

@@ -215,6 +215,7 @@ class Aligner:
                     target_log,
                     lambda: self.beginnings.fills(partition, target_log.producer_id),
                     tell,
+                    lambda: self.suspended,
                 )
             if isinstance(outcome, NotFresh):
                 self._give_up(partition, outcome)

@@ -99,11 +99,16 @@ class Alignment:
         return None
 
     async def fill(
-        self, log: FillLog, note: Callable[[], Awaitable[None]], tell: Callable[[int], None]
+        self,
+        log: FillLog,
+        note: Callable[[], Awaitable[None]],
+        tell: Callable[[int], None],
+        hurried: Callable[[], bool] = lambda: False,
     ) -> Aligned | NotFresh:
         """Fill up to the goal and delete; needs no READ.
 
-        `note` puts on record who is about to fill; `tell` is told how far it got.
+        `note` puts on record who is about to fill; `tell` is told how far it got, whenever what was
+        filled is deleted; `hurried` is asked whether to come to that soon.
         """
         await log.begin()
         start, end = await log.bounds()
@@ -112,7 +117,7 @@ class Alignment:
         await note()
         filled = self.goal - end
         while end < self.goal:
-            reached = await self._fill_some(log, end)
+            reached = await self._fill_some(log, end, hurried)
             if reached is None:
                 return NotFresh(f"somebody wrote into it while it was being aligned, at {end}")
             end = reached
@@ -121,12 +126,12 @@ class Alignment:
             return NotFresh("somebody wrote into it while it was being aligned")
         return Aligned(filled, self._exposed_longest, self._left_over)
 
-    async def _fill_some(self, log: FillLog, end: int) -> int | None:
+    async def _fill_some(self, log: FillLog, end: int, hurried: Callable[[], bool]) -> int | None:
         """Fill by one transaction, delete that, return the new end; None: it was disturbed."""
-        began_at = time.monotonic()
+        until = time.monotonic() + TRANSACTION_S
         most = min(self.goal - 1, end + TRANSACTION_FILLERS)
         await log.open()
-        while end < most and time.monotonic() - began_at < TRANSACTION_S:
+        while end < most:
             count = largest_batch(most - end, self._limit)
             self._exposed_since = self._exposed_since or time.monotonic()
             try:
@@ -140,6 +145,8 @@ class Alignment:
                 await log.abort(first + count + 1)
                 return None
             end += count
+            if time.monotonic() > until or hurried():
+                break
         if await log.abort(end + 1) != end + 1:
             return None
         await self._delete(log, end + 1)
