@@ -161,6 +161,19 @@ async def test_strangers_records_are_never_deleted(
         assert (partition.start, partition.end) == (goal, goal)
 
 
+@pytest.mark.parametrize("goal", [1, 2, 8])
+async def test_a_stranger_at_every_step(goal: int) -> None:
+    """Up to the very last look he is noticed."""
+    probe = ModelLog(Partition())
+    await life(probe, goal)
+    assert probe.steps >= 8
+    for step in range(1, probe.steps + 1):
+        partition = Partition()
+        outcome = await life(ModelLog(partition, strangers={step: 1}), goal)
+        assert isinstance(outcome, NotFresh), f"step {step} of {probe.steps}"
+        assert all(row.first >= partition.start for row in partition.rows if not row.ours)
+
+
 async def test_smaller_batches_where_the_topic_takes_no_larger() -> None:
     partition = Partition(largest=1000)
     assert isinstance(await life(ModelLog(partition), 5000), Aligned)
