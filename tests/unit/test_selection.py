@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.api.preview_snapshots import Decision, Rule
 from engine.config.flow_section import FlowConfig
 from engine.config.matching import MATCH_S, Pattern, TooSlowError
+from engine.config.regexes import check_regex
 from engine.kafka.metadata import TopicMetadata
 from engine.replication.limiter import Limiter
 from engine.replication.topics.selection import TopicSelector
@@ -154,18 +158,34 @@ async def test_looking_again_costs_only_what_is_new(monkeypatch: pytest.MonkeyPa
 
 
 async def test_ten_thousand_topics_are_decided_in_a_moment() -> None:
-    """Processor time, so that a busy machine says nothing; the aim is 0.1 s."""
+    """Processor time, the best of three, so that a busy machine says nothing."""
     topics = [topic(f"team-{n % 97}.service-{n}.events") for n in range(10_000)]
     include = [r"team-[0-8]+\..*", r".*\.events", r"(?!tmp).*"]
-    rules = selector(include, [r".*\.tmp", r"team-13\..*"])
-    began = time.process_time()
-    decisions = await rules.decide(topics)
-    first = time.process_time() - began
+    took = []
+    for _ in range(3):
+        rules = selector(include, [r".*\.tmp", r"team-13\..*"])
+        began = time.process_time()
+        decisions = await rules.decide(topics)
+        took.append(time.process_time() - began)
     assert len(decisions) == 10_000
-    assert first < 0.3
+    first = min(took)
+    assert first < 0.1
     began = time.process_time()
     await rules.decide(topics)
     assert time.process_time() - began < first / 2
+
+
+@given(
+    st.lists(st.sampled_from([*"ab.|()*+?\\", "(a", "b)", "{2}", "[ab]"]), max_size=8).map("".join),
+    st.text("ab.", max_size=6),
+)
+def test_patterns_are_pythons(text: str, name: str) -> None:
+    """Whichever way they are matched."""
+    try:
+        check_regex(text)
+    except ValueError:
+        return
+    assert Pattern(text).matches(name) is (re.fullmatch(text, name) is not None)
 
 
 async def _turns(stop: asyncio.Event) -> int:

@@ -90,6 +90,9 @@ def test_what_somebody_changed_on_the_mirror_is_never_touched(
             assert result.get(name) == source.get(name)
     differing = {name for name in NAMES if result.get(name) != source.get(name)}
     assert {kept.name for kept in found.kept} == differing, "and all that differs is told"
+    again = compare(source, result, found.agreed)
+    assert not again.changes, "nor in the next round"
+    assert again.kept == found.kept
 
 
 @given(CONFIGS, CONFIGS, CONFIGS)
