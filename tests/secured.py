@@ -183,7 +183,8 @@ class Secured:
         subprocess.run([*tool, *arguments], check=True, capture_output=True)
 
 
-_TOPIC, _LITERAL, _PREFIXED, _ALLOW = 2, 3, 4, 3  # ResourceType, PatternType, AclPermissionType
+_TOPIC, _GROUP = 2, 3  # ResourceType
+_LITERAL, _PREFIXED, _ALLOW = 3, 4, 3  # PatternType, AclPermissionType
 OPERATIONS = {
     "READ": 3, "WRITE": 4, "CREATE": 5, "ALTER": 7, "DESCRIBE": 8, "DESCRIBE_CONFIGS": 10,
     "ALTER_CONFIGS": 11,
@@ -202,20 +203,30 @@ class Acls:
         """Add ACLs."""
         await self._each(CreateAclsRequest, topic, operations, prefixed=prefixed)
 
+    async def allow_group(self, group: str, operation: str) -> None:
+        """Add one for a group."""
+        await self._each(CreateAclsRequest, group, (operation,), prefixed=False, resource=_GROUP)
+
     async def remove(self, topic: str, *operations: str, prefixed: bool = False) -> None:
         """Remove ACLs."""
         await self._each(DeleteAclsRequest, topic, operations, prefixed=prefixed)
 
     async def _each(
-        self, request: Any, topic: str, operations: tuple[str, ...], *, prefixed: bool
+        self,
+        request: Any,
+        name: str,
+        operations: tuple[str, ...],
+        *,
+        prefixed: bool,
+        resource: int = _TOPIC,
     ) -> None:
         pattern = _PREFIXED if prefixed else _LITERAL
         section = self.secured.section(self.cluster, Listener.PLAINTEXT)
         cluster = Cluster(self.cluster, ClusterConfig.model_validate(section))
-        for name in operations:
-            code = OPERATIONS[name]
+        for operation in operations:
+            code = OPERATIONS[operation]
             answer = await cluster.request(
-                request(_TOPIC, topic, pattern, f"User:{self.user}", "*", code, _ALLOW)
+                request(resource, name, pattern, f"User:{self.user}", "*", code, _ALLOW)
             )
             assert [each[0] for each in getattr(answer, answer.SCHEMA.names[1])] == [0]
         await cluster.close()

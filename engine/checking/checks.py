@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Iterable
 
 from engine.checking.acls import check_acls
+from engine.checking.groups import check_groups
 from engine.checking.identical import check_identical, compacted_only
 from engine.checking.operations import TopicNeeds
 from engine.checking.report import (
@@ -129,6 +130,8 @@ async def _check_flow(name: str, flow: FlowConfig, clusters: dict[str, Cluster])
             writing += await check_identical(
                 name, target, mirrors.values(), [mirrors[topic] for topic in compacted]
             )
+        if flow.sync.groups:
+            problems += await check_groups(flow, source, target)
         if flow.sync.acls:
             permissions, lacking = await check_acls(source, target)
             writing += permissions

@@ -28,6 +28,7 @@ _RETRY_S = 0.25
 _T = TypeVar("_T")
 
 SHARE = "share"
+_READ = 3  # AclOperation's number, and bit among those that are allowed
 _MEMBERS = frozenset(
     {
         Code.UNKNOWN_MEMBER_ID,
@@ -106,6 +107,24 @@ async def find_coordinators(
                 left.discard(name)
     if any(node not in cluster.brokers for node in found.values() if isinstance(node, int)):
         await cluster.metadata([])
+    return found
+
+
+async def may_commit(cluster: Cluster, groups: Collection[str]) -> dict[str, bool | KafkaError]:
+    """Return whether we may commit for groups, by group; or why that is not to be known."""
+    found: dict[str, bool | KafkaError] = {}
+    by_coordinator: dict[int, list[str]] = {}
+    for name, node in (await find_coordinators(cluster, groups)).items():
+        if isinstance(node, int):
+            by_coordinator.setdefault(node, []).append(name)
+        else:  # without DESCRIBE, which READ implies, not even that is told
+            found[name] = False if node.next_step else node
+    for node, names in by_coordinator.items():
+        answer = await cluster.request(group_wire.DescribeGroupsRequest(names), node)
+        told = await _parsed(cluster, answer, group_wire.parse_operations)
+        for name, (error, operations) in told.items():
+            what = "asking for group", f"{name} on cluster {cluster.name}"
+            found[name] = _refused(*what, error) if error else bool(operations >> _READ & 1)
     return found
 
 

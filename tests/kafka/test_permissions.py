@@ -15,6 +15,7 @@ import yaml
 
 from ccr_tui.cli.check import exit_code
 from ccr_tui.cli.main import main
+from engine.api.group_snapshots import GroupState
 from engine.api.preview_snapshots import Action
 from engine.api.snapshots import FlowState, OutOfStep, PartitionState, SyncState
 from engine.checking import CheckReport, Grant, check
@@ -24,6 +25,7 @@ from engine.kafka.cluster import Cluster
 from engine.kafka.topic_configs import alter_configs
 from engine.sandbox import Listener
 from tests.kafka.engines import FreshTopic, Running, create, grow, running, until
+from tests.kafka.group_tools import commit, reaches
 from tests.kafka.test_security import assert_mirrored, produce
 from tests.secured import Acls, Secured
 
@@ -38,6 +40,8 @@ def documented(side: str, flow: str, prefix: str) -> list[list[str]]:
     """Return the documented commands for the source or the target, for other names."""
     names = {"User:ccr": f"User:{USER}", "orders.": prefix, "primary-to-dr": flow}
     names |= {"primary.": "east.", "syncs.dr.": "syncs.west."}
+    # The clusters are other tests' too.
+    names |= {"--group '*'": f"--resource-pattern-type prefixed --group {prefix}"}
     commands = []
     for found, block in _BLOCK.findall(DOCS.read_text()):
         for line in block.strip().splitlines() if found == side else ():
@@ -128,6 +132,8 @@ async def test_the_documented_permissions_are_enough(limited: Limited) -> None:
         "sync": {"acls": True},
     }
     await Acls(secured, "east", "alice").allow(limited.topic, "READ")
+    group = f"{limited.prefix}group"
+    await commit(secured.sandbox, "east", group, {(limited.topic, 0): 100})
     before = await limited.check(**optional)
     assert exit_code(before) == 0, before
     async with limited.running(**optional) as engine:
@@ -143,6 +149,8 @@ async def test_the_documented_permissions_are_enough(limited: Limited) -> None:
             lambda: [s.changes for s in engine.flow.snapshot().syncs if s.name == "acls"] == [1],
             "alice's ACL is carried",
         )
+        found = await reaches(engine, group, GroupState.IN_STEP)
+        assert found.partitions[0].target_offset == 100
         await grow(secured.sandbox, limited.topic, 3)
         await until(lambda: (limited.topic, 2) in engine.flow.board.partitions, "it is grown")
         await produce(secured, limited.topic, 100, first=300)
@@ -305,6 +313,28 @@ async def test_a_mirror_that_may_not_be_read(limited: Limited) -> None:
         await limited.target.allow(limited.prefix, "READ", prefixed=True)
         await engine.mirrored(limited.topic, 200)
     await assert_mirrored(limited.secured, limited.topic, 200)
+
+
+async def test_groups_that_may_not_be_committed_for(limited: Limited) -> None:
+    """Those that it may not see there are not carried over, and told; made up for once they may."""
+    await limited.allow_all()
+    secured, group = limited.secured, f"{limited.prefix}group"
+    await create(secured.sandbox, limited.topic, 2)
+    await produce(secured, limited.topic)
+    await commit(secured.sandbox, "east", group, {(limited.topic, 0): 100})
+    await limited.source.allow_group(group, "DESCRIBE")
+    settings = {"groups": {"include": [group], "interval": "500ms"}}
+    report = await limited.check(**settings)
+    wanted = f"consumer groups {group} cannot be carried to west: READ is missing"
+    assert wanted in [problem.text for problem in report.flows[0].problems]
+    async with limited.running(**settings) as engine:
+        await engine.mirrored(limited.topic, 300)
+        found = await reaches(engine, group, GroupState.FAILED)
+        assert found.reason is not None
+        assert "Grant" in found.reason.next_step
+        await limited.target.allow_group(group, "READ")
+        await reaches(engine, group, GroupState.IN_STEP)
+    assert wanted not in [p.text for p in (await limited.check(**settings)).flows[0].problems]
 
 
 async def test_a_state_topic_that_may_not_be_used(limited: Limited) -> None:

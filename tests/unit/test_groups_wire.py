@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiokafka.protocol.types import (
     CompactArray,
+    CompactBytes,
     CompactString,
     Int16,
     Int32,
@@ -115,6 +116,29 @@ def test_all_partitions_are_asked_for() -> None:
     struct = w.FetchOffsetsRequest(["a"]).prepare(NEW)
     assert struct.API_VERSION == 8
     assert struct.encode() == b"\x02\x02a\x00\x00\x00\x00"  # one group, null topics, not stable
+
+
+def test_what_is_allowed() -> None:
+    member = [
+        ("id", NAME), ("instance", NAME), ("client", NAME), ("host", NAME),
+        ("metadata", CompactBytes), ("assignment", CompactBytes), TAGS,
+    ]  # fmt: skip
+    fields = [
+        ("error", Int16), ("id", NAME), ("state", NAME), ("type", NAME), ("protocol", NAME),
+        ("members", CompactArray(*member)), ("operations", Int32), TAGS,
+    ]  # fmt: skip
+    schema = Schema(("throttle", Int32), ("groups", CompactArray(*fields)), TAGS)
+    members = [
+        ("m", None, "c", "/h", b"\xff\xfe", b"", {}),
+        ("n", "i", "c", "/h", b"", b"\x80", {}),
+    ]
+    written = [
+        (0, "full", "Stable", "consumer", "range", members, 0b1001000, {}),
+        (16, "elsewhere", "", "", "", [], -(2**31), {}),
+    ]
+    request = w.DescribeGroupsRequest(["full", "elsewhere"])
+    found = answer(request, NEW | {15: (0, 6)}, schema.encode((0, written, {})))
+    assert w.parse_operations(found) == {"full": (0, 0b1001000), "elsewhere": (16, -(2**31))}
 
 
 @pytest.mark.parametrize(("versions", "version"), [(NEW, 9), (OLD, 8)])

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from engine.config.matching import Pattern
 from engine.config.sync_sections import GroupsConfig
 from engine.errors import KafkaError
 from engine.kafka import groups
 from engine.kafka.cluster import Cluster
 from engine.kafka.group_wire import Commits, ListedGroup
 from engine.replication.board import Board
-
-AT_ONCE = 200  # names that are matched in one go of a thread
+from engine.replication.sync.groups.selection import GroupSelector
 
 
 @dataclass(slots=True)
@@ -42,9 +40,7 @@ class GroupLook:
         self._source = source
         self._target = target
         self._board = board
-        self._include = [Pattern(text) for text in config.include]
-        self._exclude = [Pattern(text) for text in config.exclude]
-        self._taken: dict[str, bool] = {}
+        self._selector = GroupSelector(config)
 
     async def look(self, known: Collection[str] = (), *, to_commit: bool = False) -> Look:
         """Look at the groups of the source, and at those that are `known` to have been there.
@@ -56,7 +52,7 @@ class GroupLook:
         source, target = await asyncio.gather(
             groups.list_groups(self._source), groups.list_groups(self._target)
         )
-        taken = await self._select({*source, *known})
+        taken = await self._selector.select({*source, *known})
         topics, mirrors = set(), set()
         for partition in self._board.partitions.values():
             topics.add(partition.topic)
@@ -73,19 +69,6 @@ class GroupLook:
             self._target, target, taken, unlisted, mirrors
         )
         return found
-
-    async def _select(self, names: Collection[str]) -> set[str]:
-        new = [name for name in names if name not in self._taken]
-        for at in range(0, len(new), AT_ONCE):
-            self._taken |= await asyncio.to_thread(self._match, new[at : at + AT_ONCE])
-        return {name for name in names if self._taken[name]}
-
-    def _match(self, names: Iterable[str]) -> dict[str, bool]:
-        return {
-            name: any(pattern.matches(name) for pattern in self._include)
-            and not any(pattern.matches(name) for pattern in self._exclude)
-            for name in names
-        }
 
 
 async def _side(
