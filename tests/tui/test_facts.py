@@ -1,13 +1,14 @@
-"""What the panel under the overview says of how the rest is kept in step."""
+"""What the panels say of how the rest is kept in step, and of offsets."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ccr_tui.screens.facts import _sync_facts
+from ccr_tui.screens.facts import _left_out, _sync_facts
 from ccr_tui.widgets.table.columns import Tone
+from engine.api.offsets_snapshots import OffsetsSnapshot, OffsetsState
 from engine.api.snapshots import OutOfStep, Reason, SyncSnapshot, SyncState
-from tests.unit.test_status import FLOW
+from tests.unit.test_status import FLOW, PARTITION
 
 
 def test_what_is_not_in_step_stands_out_with_what_to_do() -> None:
@@ -24,3 +25,15 @@ def test_what_is_not_in_step_stands_out_with_what_to_do() -> None:
         ("in step: configs", Tone.PLAIN),
     ]
     assert _sync_facts(FLOW) == []
+
+
+def test_a_partition_tells_whether_its_offsets_are_the_sources() -> None:
+    def told(offsets: OffsetsSnapshot | None) -> list[object]:
+        return [fact[1] for fact in _left_out(replace(PARTITION, offsets=offsets))]
+
+    assert told(None) == []
+    assert told(OffsetsSnapshot(OffsetsState.IDENTICAL)) == [(" identical", Tone.PLAIN)]
+    filling = OffsetsSnapshot(OffsetsState.ALIGNING, because="5 of 9")
+    assert told(filling) == [(" aligning: 5 of 9", Tone.PLAIN)]
+    differs = OffsetsSnapshot(OffsetsState.DIFFERS, 7, "it was compacted")
+    assert told(differs) == [(" differs since 7 because it was compacted", Tone.WARN)]

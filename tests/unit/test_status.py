@@ -12,6 +12,7 @@ import pytest
 from ccr_tui.cli.reading import Reading
 from ccr_tui.cli.status import lag_json, lag_lines, status_json, status_lines
 from ccr_tui.cli.tables import Row, table
+from engine.api.offsets_snapshots import OffsetsSnapshot, OffsetsState, OffsetsTotals
 from engine.api.snapshots import (
     ClusterSnapshot,
     EngineMode,
@@ -204,6 +205,22 @@ def test_lag_tells_what_a_mirror_lacks_and_what_is_not_ours() -> None:
         "lacks 3 source offsets, last 7 to 7 quarantined; 1 in quarantine",
         "12 records in the mirror are not this flow's",
     ]
+
+
+def test_whether_offsets_are_identical() -> None:
+    """Counted by flow, told of each partition where they differ, in full in JSON."""
+    because = "source offset 16 had transaction markers or aborted records, which are not mirrored"
+    differs = replace(PARTITION, offsets=OffsetsSnapshot(OffsetsState.DIFFERS, 17, because))
+    same = replace(PARTITION, offsets=OffsetsSnapshot(OffsetsState.IDENTICAL))
+    flow = replace(FLOW, offsets=OffsetsTotals(identical=1, aligning=2, differs=1))
+    told = lines(replace(SNAPSHOT, flows=(flow,)))
+    assert "    offsets: 1 identical, 2 being aligned, 1 differ (ccr lag)" in told
+    assert "offset" not in "".join(list(lag_lines(SNAPSHOT, {"east-to-west": [same]}))[-1])
+    rows = list(lag_lines(SNAPSHOT, {"east-to-west": [differs]}))
+    assert max(map(len, rows)) <= 80
+    assert f"its offset differs since 17 because {because}" in " ".join(" ".join(rows).split())
+    dumped = lag_json(SNAPSHOT, {"east-to-west": [differs]})["flows"][0]["partitions_listed"][0]
+    assert dumped["offsets"] == {"state": "differs", "since": 17, "because": because}
 
 
 def test_lag_says_why_there_is_nothing_to_show() -> None:
