@@ -258,8 +258,7 @@ class Aligner:
             Severity.WARNING,
             f"{self._context.flow}/{partition.topic}/{partition.partition}",
             text,
-            "It is mirrored with offsets of its own; for identical ones, delete the mirror topic "
-            "and the flow's state of it, and begin anew (docs/identical-offsets.md)",
+            "It is mirrored behind that; docs/identical-offsets.md says how to begin anew",
         )
 
     async def _tried(self, partitions: Iterable[MirrorPartition], act: Awaitable[None]) -> bool:
