@@ -40,6 +40,7 @@ async def _with_a_death_of_each_engine(made: Union, seconds: float, *, second: b
     await asyncio.sleep(max(0.0, began + seconds - asyncio.get_running_loop().time()))
     await made.end()
     await made.assert_union()
+    await made.assert_verified()
     made.assert_memory()
 
 

@@ -90,6 +90,7 @@ class Site:
                 "topics": {"include": [union.topic]},
                 "topic_refresh": "1s",
                 "sync": {"groups": False, "configs": False},
+                "verify": {"bytes_per_second": "2MiB"},
             }
             for other in union.clusters
             if other != cluster
@@ -204,6 +205,15 @@ class Union:
             )
             assert not more, f"{cluster} has too much, {sum(more.values())}: {[*more][:3]}"
             _assert_order(found)
+
+    async def assert_verified(self) -> None:
+        """The engines' own verifiers, which read while others wrote, found nothing wrong."""
+        for site in self.sites:
+            for flow in (await site.engine.api.snapshot()).flows:
+                found = flow.verification
+                assert found is not None
+                assert not found.wrong, f"{flow.name}: {found}"
+                assert found.trouble is None
 
     def assert_memory(self) -> None:
         """No engine ever took more memory than it may."""

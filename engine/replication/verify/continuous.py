@@ -165,7 +165,7 @@ class ContinuousVerifier:
         )
         tally = Tally()
         await compare_range(
-            mirrored, self._readers, range_, bounds.target_end, rules, tally,
+            mirrored, self._readers, range_, mirrored.acked.target, rules, tally,
             max_bytes=RANGE_BYTES,
         )  # fmt: skip
         after = list(partition.offset_map.reaching(*range_))
