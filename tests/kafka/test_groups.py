@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
+import yaml
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
+from ccr_tui.cli.main import main
 from engine.api.group_snapshots import GroupState
 from engine.kafka.groups import find_coordinators
 from engine.sandbox import Sandbox
@@ -176,6 +180,36 @@ async def test_a_group_that_goes_from_the_source_is_shown_and_left(
             return await row(engine, name) is None
 
         await until_async(forgotten, f"{name} is not shown any more")
+
+
+async def test_groups_are_seen_without_an_engine(
+    sandbox: Sandbox, fresh_topic: FreshTopic, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the verb itself, from both clusters and the state topic; nothing is committed by that."""
+    topic, name, flow = fresh_topic("unwatched"), fresh_topic("g"), fresh_topic("flow")
+    await create(sandbox, topic)
+    settings = {"groups": {"include": [f"{name}-.*"], **QUICK}, "sync": {"groups": False}}
+    async with running(sandbox, [topic], name=flow, **settings) as engine:
+        await start(sandbox, engine, topic)
+        await commit(sandbox, "east", f"{name}-one", {(topic, 0): 9})
+        await commit(sandbox, "west", f"{name}-one", {(topic, 0): 4})
+        found = await reaches(engine, f"{name}-one", GroupState.BEHIND)
+        assert found.partitions[0].why == "sync.groups is off"
+    config = tmp_path / "c.yaml"
+    clusters = {c: {"bootstrap_servers": sandbox.bootstrap(c).split(",")} for c in ("east", "west")}
+    section = {"source": "east", "target": "west", "topics": {"include": [topic]}, **settings}
+    config.write_text(
+        yaml.safe_dump({"version": 1, "clusters": clusters, "flows": {flow: section}})
+    )
+    arguments = ["groups", flow, "--json", "--config", str(config)]
+    assert await asyncio.to_thread(main, arguments) == 0
+    page = json.loads(capsys.readouterr().out)["flows"][0]
+    assert (page["flow"], page["commits"], len(page["groups"])) == (flow, False, 1)
+    seen = page["groups"][0]["partitions"][0]
+    offsets = (seen["source_offset"], seen["translated"], seen["target_offset"])
+    assert offsets == (9, 6, 4)
+    assert (seen["again"], seen["ahead"], seen["lost"]) == (2, 0, 0)
+    assert await offset_of(sandbox, "west", f"{name}-one", (topic, 0)) == 4
 
 
 async def delete(sandbox: Sandbox, name: str, group: str) -> None:
