@@ -7,6 +7,13 @@ from collections.abc import Iterator
 from engine.api.loss_snapshots import LossSnapshot
 from engine.service import wording
 
+_BOUNDS = {
+    (False, False): "",
+    (True, False): "at least ",
+    (False, True): "at most ",
+    (True, True): "about ",
+}
+
 
 def sentence(loss: LossSnapshot) -> str:
     """Say it in one sentence."""
@@ -21,7 +28,7 @@ def _lost(loss: LossSnapshot) -> str:
     if not loss.lost_records:
         then = f" of what it had {wording.duration(age)} ago" if loss.at_least else ""
         return f"nothing{then} would be lost"
-    bound = "at least " if loss.at_least else ""
+    bound = _BOUNDS[loss.at_least, loss.at_most]
     size = "" if loss.lost_bytes is None else f" (about {wording.size(loss.lost_bytes)})"
     since = ""
     if loss.lost_seconds is not None:

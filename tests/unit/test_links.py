@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -242,6 +243,35 @@ async def test_after_a_lost_connection_all_is_asked_for_again(way: str) -> None:
             assert (fetch.asked, fetch.body.session_epoch) == ({0: 10, 1: 0}, 0)
             assert case.fetcher.trouble is None
         assert made.connections == 2
+
+
+@pytest.mark.parametrize("end", ["cut", "left out"])
+async def test_an_answer_that_leaves_a_partition_out_says_that_nothing_changed(end: str) -> None:
+    """What is known of an idle partition is as old as the last answer, and stays so afterwards."""
+    async with brokers() as (made, source):
+        case = FetchCase(source)
+        idle = case.second
+        async with at_work(case.fetcher):
+            await (await fetch_at(made)).answer({("orders", n): (0, b"") for n in (0, 1)})
+            fetch = await fetch_at(made)
+            idle.measures.observed_at -= 3600  # a quiet hour later
+            case.fetcher.answered_at -= 3600
+            assert case.fetcher.seen_at(idle) < time.time() - 3000
+            await fetch.answer({})
+            fetch = await fetch_at(made)
+            answered = case.fetcher.answered_at
+            assert answered > time.time() - 60
+            assert case.fetcher.seen_at(idle) == answered
+            if end == "cut":
+                fetch.peer.cut()
+                await until(lambda: case.fetcher.trouble is not None)
+                await fetch_at(made)
+            else:
+                case.share = 0
+                case.fetcher.check(idle)
+                await fetch.answer({})
+                assert (await fetch_at(made)).forgotten == [1]
+            assert idle.measures.observed_at >= answered
 
 
 async def test_a_full_partition_is_left_out_until_it_has_let_go() -> None:

@@ -301,13 +301,17 @@ IN_STEP = replace(LOSS, lost_records=0, lost_bytes=0, lost_seconds=0.0, topics_l
         (
             replace(LOSS, at_least=True, looked_at=NOW - 12),
             (
-                "If primary vanished now: at least 1,204 records (about 3.1 MiB) of 3 topics written "
-                "in the last 2.4 s would be lost, as of 12 s ago."
+                "If primary vanished now: at least 1,204 records (about 3.1 MiB) of 3 topics "
+                "written in the last 2.4 s would be lost, as of 12 s ago."
             ),
         ),
         (
             replace(LOSS, lost_records=1, topics_losing=1, lost_bytes=None, lost_seconds=None),
             "If primary vanished now: 1 record of 1 topic would be lost.",
+        ),
+        (
+            replace(LOSS, at_most=True, lost_bytes=None, lost_seconds=None),
+            "If primary vanished now: at most 1,204 records of 3 topics would be lost.",
         ),
         (IN_STEP, "If primary vanished now: nothing would be lost."),
         (
