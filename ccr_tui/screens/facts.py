@@ -27,6 +27,7 @@ def flow_facts(flow: FlowSnapshot, state: ConsoleState, now: float, symbols: Sym
     facts += _missing_secrets(flow, state)
     facts.append(_lag_fact(flow, symbols))
     facts.append(_rate_fact(flow, symbols))
+    facts += _both_ways_facts(flow)
     facts += _verify_facts(flow)
     facts += _sync_facts(flow)
     if flow.offsets is not None:
@@ -114,6 +115,21 @@ def _verify_facts(flow: FlowSnapshot) -> list[Fact]:
             (f", waits: {found.trouble}" if found.trouble else "", Tone.WARN),
         ]
     ]
+
+
+def _both_ways_facts(flow: FlowSnapshot) -> list[Fact]:
+    """Tell which flows write into the source, and of keys that several clusters wrote."""
+    facts: list[Fact] = []
+    for other in flow.inbound:
+        what = "the other way" if other.back else f"brings what {other.source} has to {flow.source}"
+        text = f"{other.name}: {what}; {other.left_out_records:,} records left out"
+        facts.append([("Into  ", Tone.DIM), (formats.one_line(text), Tone.PLAIN)])
+    found = flow.conflicts
+    if found is not None and found.conflicts:
+        where = f", most in {found.topics[0].topic}"
+        text = f"{found.conflicts:,} keys written on several clusters at a time{where}"
+        facts.append([("Same  ", Tone.DIM), (formats.one_line(text), Tone.WARN)])
+    return facts
 
 
 _SYNC_TONES = {SyncState.FAILING: Tone.BAD, SyncState.OUT_OF_STEP: Tone.WARN}

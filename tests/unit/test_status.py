@@ -12,6 +12,13 @@ import pytest
 from ccr_tui.cli.reading import Reading
 from ccr_tui.cli.status import lag_json, lag_lines, status_json, status_lines
 from ccr_tui.cli.tables import Row, table
+from engine.api.both_ways_snapshots import (
+    ConflictSample,
+    ConflictsSnapshot,
+    InboundFlowSnapshot,
+    KeyWrite,
+    TopicConflicts,
+)
 from engine.api.offsets_snapshots import OffsetsSnapshot, OffsetsState, OffsetsTotals
 from engine.api.snapshots import (
     ClusterSnapshot,
@@ -198,11 +205,13 @@ def test_lag_shows_each_partition_with_its_reason_in_80_columns() -> None:
 def test_lag_tells_what_a_mirror_lacks_and_what_is_not_ours() -> None:
     gaps = (SkippedRange(3, 5, 0.0, "lost by retention"), SkippedRange(7, 8, 0.0, "quarantined"))
     changed = replace(
-        PARTITION, skipped=gaps, skipped_records=3, quarantined_records=1, foreign_records=12
-    )
+        PARTITION, skipped=gaps, skipped_records=3, quarantined_records=1, foreign_records=12,
+        left_out_records=4,
+    )  # fmt: skip
     told = list(lag_lines(SNAPSHOT, {"east-to-west": [changed]}))
-    assert [line.strip() for line in told[-2:]] == [
+    assert [line.strip() for line in told[-3:]] == [
         "lacks 3 source offsets, last 7 to 7 quarantined; 1 in quarantine",
+        "4 records came by other flows and are left out",
         "12 records in the mirror are not this flow's",
     ]
 
@@ -221,6 +230,27 @@ def test_whether_offsets_are_identical() -> None:
     assert f"its offset differs since 17 because {because}" in " ".join(" ".join(rows).split())
     dumped = lag_json(SNAPSHOT, {"east-to-west": [differs]})["flows"][0]["partitions_listed"][0]
     assert dumped["offsets"] == {"state": "differs", "since": 17, "because": because}
+
+
+def test_status_tells_who_else_writes_into_the_source_and_of_conflicts() -> None:
+    inbound = (
+        InboundFlowSnapshot("west-to-east", "west", True, 1_234),
+        InboundFlowSnapshot("north-to-east", "north", False, 0),
+    )
+    writes = KeyWrite("east", 70, 1.0), KeyWrite("west", 71, 2.0)
+    samples = (ConflictSample(3, "'order-7'", *writes),)
+    found = ConflictsSnapshot(10.0, 500, 0, 2, (TopicConflicts("orders.created", 2, samples),))
+    flow = replace(FLOW, inbound=inbound, conflicts=found)
+    told = [line.strip() for line in status_lines(replace(SNAPSHOT, flows=(flow,)))]
+    for line in (
+        "west-to-east: the other way; 1,234 records left out",
+        "north-to-east: brings what north has to east; 0 records left out",
+        "keys written on several clusters within 10 s: 2",
+    ):
+        assert line in told
+    last = " ".join(told)
+    assert "last in orders.created: key 'order-7', east and west; ccr shows them, it cannot" in last
+    assert max(map(len, told)) <= 80
 
 
 def test_lag_says_why_there_is_nothing_to_show() -> None:
