@@ -61,7 +61,7 @@ class OneWay:
         first = partition.offset_map.to_source(target)
         end = partition.acked.source if first is None else first
         return sum(
-            min(source + count, end) - max(source, commit)
+            max(0, min(source + count, end) - max(source, commit))
             for source, _, count in partition.offset_map.reaching(commit, end)
         )
 
