@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
 from engine.api.snapshots import Severity, VerificationSnapshot
+from engine.config.matching import Pattern
 from engine.config.model import Config
 from engine.errors import RefusedError
 from engine.kafka import produce
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.kafka
 
 async def look(engine: Running, topic: str, *, full: bool = True, show: bool = False) -> FlowReport:
     """Verify one topic of a flow, from what its state topic and the logs say."""
-    options = Options(full=full, topics=re.compile(re.escape(topic)), show=show)
+    options = Options(full=full, topics=Pattern(re.escape(topic)), show=show)
     config: Config = engine.engine.config
     return await verify(config, engine.name, options)
 
