@@ -124,6 +124,28 @@ async def test_what_would_be_lost_is_what_the_target_lacks(
     assert one_shot["source_trouble"] == ""
 
 
+async def test_what_a_limit_keeps_out_of_the_fetch_is_seen_nevertheless(
+    sandbox: Sandbox, fresh_topic: FreshTopic
+) -> None:
+    """The topic's rate is used up for hours; nobody but the look for it sees the source's end."""
+    topic = fresh_topic("limited")
+    await create(sandbox, topic)
+    async with running(sandbox, [topic]) as engine:
+        await until(lambda: (topic, 0) in engine.flow.board.partitions, "the topic is seen")
+        await engine.api.flows.limit(engine.name, 1, topic)
+        await write(sandbox, topic, 8)
+        await engine.mirrored(topic, 8)  # what a limit lets through at once is a batch
+        await write(sandbox, topic, 11)
+        loss = await settles(
+            lambda: engine.api.flows.loss(engine.name),
+            lambda seen: seen.lost_records == 11 and not seen.at_least,
+            "what the limit keeps back is counted",
+        )
+        assert await missing(sandbox, topic) == 11
+        assert loss.lost_seconds is not None
+        assert loss.topics[0].partitions_halted == 0, "it is at work, but slowly"
+
+
 def by_command(
     sandbox: Sandbox, flow: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> dict[str, object]:
