@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from engine.api.both_ways_snapshots import ConflictSample, KeyWrite, TopicConflicts
 from engine.kafka.fetch import TopicPartition
 
-KEYS = 50_000  # remembered over all partitions, those that were written last; about 15 MB
+KEYS = 50_000  # remembered over all partitions, those that were written last; up to 25 MB
 SAMPLES = 5  # of a topic
 TOPICS = 20  # shown
 SHOWN_BYTES = 40
