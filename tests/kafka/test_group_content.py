@@ -261,31 +261,3 @@ async def test_the_next_record_is_the_same_for_long(cleaned: Sandbox) -> None:
     tally = await _compare_commits(cleaned, rounds=80, records=100)
     assert not tally.wrong, tally.wrong[:5]
     assert tally.same > 3 * tally.gone
-
-
-@pytest.mark.soak
-async def test_a_target_that_has_just_started_rewinds_nobody(cleaned: Sandbox) -> None:
-    """It lists no group that it has yet to load, and their offsets are not overwritten for that."""
-    await create(cleaned, CUT)
-    async with producer(cleaned) as plain:
-        for number in range(10):
-            await plain.send(CUT, b"%d" % number, partition=0)
-    names = [f"ahead-{number}" for number in range(GROUPS)]
-    async with running(cleaned, [CUT], groups={"interval": "500ms"}) as engine:
-        await engine.mirrored(CUT, 10)
-        await commit_all(cleaned, "west", {name: {(CUT, 0): 8} for name in names})
-        await commit_all(cleaned, "east", {name: {(CUT, 0): 2} for name in names})
-        for _ in range(5):
-            await cleaned.restart_cluster("west", kill=True)
-            asked = time.time()
-
-            async def all_ahead(asked: float = asked) -> bool:
-                page = await engine.api.flows.groups(engine.name)
-                ahead = [each for each in page.groups if each.state == GroupState.AHEAD]
-                return page.looked_at > asked and len(ahead) == GROUPS
-
-            await until_async(all_ahead, "all are ahead", 60)
-            found = await committed(cleaned, "west", names)
-            assert {name: rows[CUT, 0][0] for name, rows in found.items()} == dict.fromkeys(
-                names, 8
-            )

@@ -17,6 +17,9 @@ from aiokafka.protocol.admin import DeleteGroupsRequest
 
 from ccr_tui.cli.main import main
 from engine.api.group_snapshots import GroupState
+from engine.kafka import groups
+from engine.kafka.cluster import Cluster
+from engine.kafka.group_wire import ListedGroup
 from engine.kafka.groups import find_coordinators
 from engine.sandbox import Sandbox
 from tests.kafka.engines import FreshTopic, Running, create, producer, running, until_async
@@ -157,6 +160,29 @@ async def test_a_group_is_rewound_only_when_that_is_asked_for(
         await commit(sandbox, "east", name, {(topic, 0): 13})
         await reaches(engine, name, GroupState.IN_STEP)
         assert await offset_of(sandbox, "west", name, (topic, 0)) == 10
+
+
+async def test_a_group_that_brokers_do_not_list_is_asked_for(
+    sandbox: Sandbox, fresh_topic: FreshTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They list none that they have yet to load after a start: such a one is not taken for gone
+    from the source, nor for one that has committed nothing on the target."""
+    topic, name = fresh_topic("unlisted"), fresh_topic("g")
+    await create(sandbox, topic)
+    async with running(sandbox, [topic], groups={"include": [name], **QUICK}) as engine:
+        await start(sandbox, engine, topic)
+        await commit(sandbox, "east", name, {(topic, 0): 12})
+        await reaches(engine, name, GroupState.IN_STEP)
+        await commit(sandbox, "east", name, {(topic, 0): 5})
+        await reaches(engine, name, GroupState.AHEAD)
+
+        async def lists_none(cluster: Cluster) -> dict[str, ListedGroup]:
+            await cluster.metadata([])
+            return {}
+
+        monkeypatch.setattr(groups, "list_groups", lists_none)
+        await reaches(engine, name, GroupState.AHEAD)
+        assert await offset_of(sandbox, "west", name, (topic, 0)) == 9
 
 
 async def test_a_group_that_goes_from_the_source_is_shown_and_left(
@@ -310,8 +336,8 @@ async def test_a_hundred_groups_of_a_hundred_partitions(
             await plain.send(topic, b"%d" % number, partition=number % 100)
     names = [f"{name}-{number}" for number in range(100)]
     offsets = {each: {(topic, p): 1 + at % 10 for p in range(100)} for at, each in enumerate(names)}
-    groups = {"include": [f"{name}-.*"], "interval": "1s"}
-    async with running(sandbox, [topic], groups=groups) as engine:
+    settings = {"include": [f"{name}-.*"], "interval": "1s"}
+    async with running(sandbox, [topic], groups=settings) as engine:
         await engine.mirrored(topic, 1_000)
         await commit_all(sandbox, "east", offsets)
         asked = time.time()
