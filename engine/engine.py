@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 from pydantic import SecretStr
@@ -20,6 +20,7 @@ from engine.api.snapshots import (
     Severity,
 )
 from engine.config.cluster_section import ClusterConfig
+from engine.config.flow_section import Rename
 from engine.config.model import Config
 from engine.config.problems import dotted
 from engine.config.secrets import SecretRef
@@ -27,8 +28,11 @@ from engine.config.sections import secrets_of
 from engine.errors import CcrError, RefusedError
 from engine.identity import this_engine
 from engine.kafka.cluster import Cluster
+from engine.replication.board import Board
+from engine.replication.both_ways.marks import takes_local_only
 from engine.replication.events import Events
 from engine.replication.flow import TICK_S, Flow, Role
+from engine.replication.loss import Brought
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +79,18 @@ class Engine:
             for name, section in config.flows.items()
             if only is None or name in only
         }
+        for flow in self.flows.values():
+            flow.losses.brought = Brought(self._inbound(flow))
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _inbound(self, flow: Flow) -> Iterator[Board]:
+        """Yield the boards of the flows that bring `flow` records which it leaves out."""
+        if not takes_local_only(flow.config):
+            return
+        for other in self.flows.values():
+            keeps_names = other.config.rename == Rename.IDENTITY
+            if other.config.target == flow.config.source and keeps_names:
+                yield other.board
 
     async def start(self) -> None:
         """Begin everything; a cluster that is away is a state, not an error."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from engine.api.loss_snapshots import PartitionLoss, TopicLoss
 from engine.api.snapshots import PartitionState
+from engine.kafka.fetch import TopicPartition
+from engine.replication.board import Board
 from engine.replication.partition import MirrorPartition
 
 _AT_WORK = (PartitionState.RUNNING, PartitionState.STARTING, PartitionState.STANDBY)
@@ -66,16 +68,42 @@ class TopicTally:
         return None if mean is None else self.measured_bytes + self.unmeasured * mean
 
 
-def lost_records(partition: MirrorPartition) -> int | None:
+class Brought:
+    """The records that other flows brought to the source: those it may lose, for others have them.
+
+    Known as of the other flows' boards; where one of them is behind, less is known.
+    """
+
+    def __init__(self, inbound: Iterable[Board]) -> None:
+        """`inbound` are the boards of the flows into the source whose records are left out."""
+        self._inbound = tuple(inbound)
+
+    def count(self, key: TopicPartition, first: int, end: int) -> int:
+        """Count them among the source's offsets from `first` up to `end`."""
+        found = 0
+        for board in self._inbound:
+            mirror = board.partitions.get(key)
+            if mirror is not None:
+                found += mirror.offset_map.standing(first, end)
+        return found
+
+
+NOTHING_BROUGHT = Brought(())
+
+
+def lost_records(partition: MirrorPartition, brought: Brought = NOTHING_BROUGHT) -> int | None:
     """Return the source offsets that are not mirrored; None while the source's end is not known."""
     measures = partition.measures
     if measures.source_end is None:
         return None
     first = partition.acked.source if partition.positioned else measures.source_start
-    return max(0, measures.source_end - first)
+    lost = max(0, measures.source_end - first)
+    return max(0, lost - brought.count(partition.key, first, measures.source_end)) if lost else 0
 
 
-def tally(partitions: Iterable[MirrorPartition], now: float) -> dict[str, TopicTally]:
+def tally(
+    partitions: Iterable[MirrorPartition], now: float, brought: Brought = NOTHING_BROUGHT
+) -> dict[str, TopicTally]:
     """Count every topic, `now` in seconds since the epoch."""
     topics: dict[str, TopicTally] = {}
     for partition in partitions:
@@ -91,7 +119,7 @@ def tally(partitions: Iterable[MirrorPartition], now: float) -> dict[str, TopicT
         end = measures.source_end
         if partition.positioned and end == partition.acked.source:
             continue  # most of them, most of the time
-        records = lost_records(partition)
+        records = lost_records(partition, brought)
         if records is None:
             topic.unknown += 1
         elif records:
@@ -138,11 +166,15 @@ def topic_loss(topic: TopicTally, on_disk: Mapping[str, float]) -> TopicLoss:
 
 
 def partition_loss(
-    partition: MirrorPartition, mean_bytes: float | None, now: float, looked_at: float
+    partition: MirrorPartition,
+    mean_bytes: float | None,
+    now: float,
+    looked_at: float,
+    brought: Brought = NOTHING_BROUGHT,
 ) -> PartitionLoss:
     """Return a partition as it is shown; `mean_bytes` is its topic's."""
     measures = partition.measures
-    records = lost_records(partition)
+    records = lost_records(partition, brought)
     if measures.bytes_total:
         mean_bytes = measures.bytes_total / measures.records_total
     size = None if records is None or mean_bytes is None else records * mean_bytes

@@ -19,6 +19,7 @@ from engine.kafka.connection import ConnectionLostError
 from engine.kafka.log_dirs import log_sizes
 from engine.replication.board import Board
 from engine.replication.loss import (
+    NOTHING_BROUGHT,
     SeenAt,
     TopicTally,
     partition_loss,
@@ -47,6 +48,7 @@ class LossReport:
         self._config = config
         self._source = source
         self._board = board
+        self.brought = NOTHING_BROUGHT
         self._history = LossHistory()
         self._on_disk: dict[str, float] = {}  # bytes of a record, by topic
         self._on_disk_at = float("-inf")  # monotonic; when they were asked for
@@ -55,7 +57,8 @@ class LossReport:
         """Remember a point of the history when it is time."""
         now = time.time()
         if self._board.partitions and self._history.due(now):
-            self._history.note(tally(self._board.partitions.values(), now), now)
+            topics = tally(self._board.partitions.values(), now, self.brought)
+            self._history.note(topics, now)
 
     def history(self, topic: str | None) -> HistorySnapshot:
         """Return the last hour; raises RefusedError when the flow has no such topic."""
@@ -81,7 +84,7 @@ class LossReport:
         """
         partitions = list(self._board.partitions.values())
         asked = [] if topic is None else self._partitions_of(topic)
-        topics = tally(partitions, time.time())
+        topics = tally(partitions, time.time(), self.brought)
         if not source_trouble:
             await self._ask_sizes(
                 [each.topic for each in topics.values() if each.bytes(self._on_disk) is None]
@@ -122,7 +125,7 @@ class LossReport:
     ) -> Iterator[PartitionLoss]:
         for partition in asked:
             mean = topics[partition.topic].mean_bytes(self._on_disk)
-            yield partition_loss(partition, mean, now, seen_at(partition))
+            yield partition_loss(partition, mean, now, seen_at(partition), self.brought)
 
     async def _ask_sizes(self, unmeasured: Collection[str]) -> None:
         """Take the mean bytes of a record from the source's disks, or go on without."""

@@ -57,8 +57,8 @@ def notes(loss: LossSnapshot) -> Iterator[str]:
         yield f"{loss.source} is not seen at the moment: {loss.source_trouble}"
     if loss.at_most:
         yield (
-            "Records that other flows brought to the source are counted, and would not be lost: "
-            "where both sides are written to it is less."
+            "Records that other flows brought to the source would not be lost; the newest of them, "
+            "and those of flows that this configuration does not have, are counted all the same."
         )
     if loss.partitions_unknown:
         number = _plural(loss.partitions_unknown, "partition")

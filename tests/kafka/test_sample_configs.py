@@ -115,6 +115,13 @@ async def test_active_active(three: Sandbox, tmp_path: Path) -> None:
         )
         (topic,) = flow.snapshot().conflicts.topics
         assert topic.topic == "orders"
+        await made.api.flows.pause("london-to-frankfurt")
+        await made.write("frankfurt", "orders", "f-x", "f-y", "f-z")
+        await made.write("london", "orders", "l-x", "l-y")
+        await made.holds_all("london", "orders", [*both, "f-x", "f-y", "f-z", "l-x", "l-y"])
+        await until(lambda: flow.board.lag_records == 5, "the source's end is seen")
+        loss = await made.api.flows.loss("london-to-frankfurt")
+        assert loss.lost_records == 2, "what frankfurt wrote would not be lost with london"
         assert ["shared" in sample.key for sample in topic.samples] == [True]
 
 

@@ -19,9 +19,10 @@ from engine.errors import RefusedError
 from engine.kafka.cluster import Cluster
 from engine.replication import loss_history
 from engine.replication.board import Board
-from engine.replication.loss import tally, topic_loss, total
+from engine.replication.loss import Brought, tally, topic_loss, total
 from engine.replication.loss_history import LossHistory
 from engine.replication.loss_report import LossReport, with_groups
+from engine.replication.offset_map import OffsetMap
 from engine.replication.partition import MirrorPartition, Progress
 from engine.service import loss_wording
 from tests.unit.recording_listener import RecordingListener
@@ -111,6 +112,20 @@ def test_other_flows_records_make_it_an_upper_bound() -> None:
     mixed.history.left_out = 3
     assert topic_loss(tally([mixed], NOW)["orders"], {}).at_most
     assert not topic_loss(tally([partition("orders", end=110)], NOW)["orders"], {}).at_most
+
+
+def test_records_that_other_flows_brought_would_not_be_lost() -> None:
+    """The reverse flow's map says where in our source its records stand."""
+    ours = partition("orders", end=120, mean=10)
+    back = partition("orders", end=9, mirrored_to=9)
+    back.offset_map = OffsetMap([(0, 90, 15), (15, 110, 5), (20, 118, 7)])  # 5, 5, and 2 of ours
+    board = Board("back")
+    board.add(back)
+    board.add(partition("clicks"))
+    found = tally([ours, partition("news", end=101)], NOW, Brought([board]))
+    assert found["orders"].records == 20 - 5 - 5 - 2
+    assert topic_loss(found["orders"], {}).lost_bytes == 8 * 10
+    assert found["news"].records == 1
 
 
 # the report

@@ -255,3 +255,13 @@ def test_a_source_that_was_cut_leaves_a_map_that_is_never_past_the_right_place(
         offset_map.append(cut, end, 3)
         kept |= {cut + n: end + n for n in range(3)}
         check_folded(offset_map, kept)
+
+
+def test_what_stands_on_the_target_is_counted() -> None:
+    offset_map = OffsetMap([(0, 10, 5), (5, 20, 5), (12, 25, 3)])
+    stands = {at for _, first, count in offset_map.runs() for at in range(first, first + count)}
+    for target in range(8, 30):
+        for end in range(target, 31):
+            expected = len(stands & set(range(target, end)))
+            assert offset_map.standing(target, end) == expected, (target, end)
+    assert OffsetMap().standing(0, 5) == 0
