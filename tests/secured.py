@@ -183,7 +183,7 @@ class Secured:
         subprocess.run([*tool, *arguments], check=True, capture_output=True)
 
 
-_TOPIC, _GROUP = 2, 3  # ResourceType
+_TOPIC, _GROUP, _CLUSTER = 2, 3, 4  # ResourceType
 _LITERAL, _PREFIXED, _ALLOW = 3, 4, 3  # PatternType, AclPermissionType
 OPERATIONS = {
     "READ": 3, "WRITE": 4, "CREATE": 5, "ALTER": 7, "DESCRIBE": 8, "DESCRIBE_CONFIGS": 10,
@@ -210,6 +210,12 @@ class Acls:
     async def remove(self, topic: str, *operations: str, prefixed: bool = False) -> None:
         """Remove ACLs."""
         await self._each(DeleteAclsRequest, topic, operations, prefixed=prefixed)
+
+    async def remove_on_cluster(self, operation: str) -> None:
+        """Remove one on the cluster itself, which all topics of the run share."""
+        await self._each(
+            DeleteAclsRequest, "kafka-cluster", (operation,), prefixed=False, resource=_CLUSTER
+        )
 
     async def _each(
         self,

@@ -357,6 +357,7 @@ async def test_a_state_topic_that_may_not_be_used(limited: Limited) -> None:
 async def test_configs_that_may_not_be_changed_are_told(limited: Limited) -> None:
     """By the preview beforehand, and by the syncer; and sizes that may not be asked for."""
     await limited.allow_all()
+    await limited.source.remove_on_cluster("DESCRIBE")  # another test may have given it
     sandbox = limited.secured.sandbox
     await create(sandbox, limited.topic, 1, retention_ms="1000")
     section = limited.secured.section("east", Listener.PLAINTEXT)
