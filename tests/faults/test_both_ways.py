@@ -10,9 +10,18 @@ from typing import Any
 import pytest
 
 from engine.sandbox import ClusterSpec, Sandbox
-from tests.faults.histories import send
+from tests.faults.histories import send, values
 from tests.faults.union import Union, union
-from tests.kafka.engines import FreshTopic, Running, create, read, running, until
+from tests.kafka.engines import (
+    FreshTopic,
+    Running,
+    create,
+    producer,
+    read,
+    running,
+    until,
+    until_async,
+)
 
 pytestmark = pytest.mark.kafka
 
@@ -53,8 +62,9 @@ async def test_two_clusters(sandbox: Sandbox, tmp_path: Path, seconds: float) ->
 
 @pytest.fixture(scope="module")
 def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """Three clusters."""
-    clusters = dict.fromkeys(("east", "west", "north"), ClusterSpec())
+    """Three clusters whose log cleaners run at once."""
+    spec = ClusterSpec(properties={"log.cleaner.backoff.ms": "100"})
+    clusters = dict.fromkeys(("east", "west", "north"), spec)
     shared = Sandbox(tmp_path_factory.mktemp("trio"), clusters, ephemeral=True)
     asyncio.run(shared.up())
     try:
@@ -99,6 +109,42 @@ async def test_a_chain_is_told_of_what_it_leaves_out(
         shown = local.flow.snapshot().inbound
         (inbound,) = (each for each in shown if each.left_out_records)
         assert (inbound.source, inbound.back, inbound.left_out_records) == ("east", False, 1)
+
+
+@pytest.mark.timeout(90)
+async def test_what_a_flow_wrote_is_known_after_the_broker_rewrote_it(
+    trio: Sandbox, fresh_topic: FreshTopic
+) -> None:
+    """Compressed anew on arrival, then compacted: id and epoch stay with what is left."""
+    topic = fresh_topic("rewritten")
+    await create(trio, topic)
+    await create(
+        trio, topic, cluster="west", compression_type="gzip", cleanup_policy="compact",
+        segment_ms="100", min_cleanable_dirty_ratio="0.01", max_compaction_lag_ms="100",
+    )  # fmt: skip
+    async with running(trio, [topic]) as there:
+        for number in range(12):  # of one key, so that the cleaner takes most of it
+            await send(trio, topic, f"of east {number}")
+            await there.mirrored(topic, number + 1)
+
+    async def compacted() -> bool:
+        async with producer(trio, "west") as plain:  # what was written last is not cleaned
+            await plain.send_and_wait(topic, b"of west", b"another key")
+        await asyncio.sleep(0.2)
+        return len([1 for each in await values(trio, topic) if "east" in each]) < 6
+
+    await until_async(compacted, "the cleaner took something")
+    clusters = {
+        name: {"bootstrap_servers": trio.bootstrap(name).split(",")} for name in ("east", "west")
+    }
+    async with running(trio, [topic], clusters=clusters, source="west", target="east") as back:
+        west = await read(trio, "west", topic)
+        await back.mirrored(topic, west[-1].offset + 1)
+        found = [record.value or b"" for record in await read(trio, "east", topic)]
+        left_out = back.flow.snapshot().left_out_records
+    assert 0 < left_out <= sum(b"east" in (record.value or b"") for record in west)
+    assert found[:12] == [f"of east {number}".encode() for number in range(12)]
+    assert set(found[12:]) == {b"of west"}
 
 
 def _left(engine: Running) -> str:
