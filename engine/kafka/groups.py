@@ -14,11 +14,12 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from engine.errors import KafkaError
-from engine.kafka import codes, group_wire
+from engine.kafka import codes, group_offsets_wire, group_wire
 from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
 from engine.kafka.fetch import TopicPartition
-from engine.kafka.group_wire import Commit, Commits, ListedGroup, RawResponse
+from engine.kafka.group_offsets_wire import Commit, Commits
+from engine.kafka.group_wire import ListedGroup, RawResponse
 
 MOST_IN_A_COMMIT = 1_000  # partitions: a commit becomes one batch of __consumer_offsets
 _THREAD_BYTES = 64 * 1024  # an answer larger than this is parsed in a thread
@@ -68,13 +69,15 @@ async def committed_offsets(
         by_coordinator.setdefault(group.coordinator, []).append(group.name)
     answers = await asyncio.gather(
         *(
-            cluster.request(group_wire.FetchOffsetsRequest(names), node)
+            cluster.request(group_offsets_wire.FetchOffsetsRequest(names), node)
             for node, names in by_coordinator.items()
         )
     )
     found: dict[str, Commits | KafkaError] = {}
     for answer in answers:
-        parsed = await _parsed(cluster, answer, lambda r: group_wire.parse_offsets(r, topics))
+        parsed = await _parsed(
+            cluster, answer, lambda r: group_offsets_wire.parse_offsets(r, topics)
+        )
         for name, offsets in parsed.items():
             error = offsets.error or next(iter(offsets.refused.values()), 0)
             what = "reading the offsets of group", f"{name} on cluster {cluster.name}"
@@ -155,8 +158,10 @@ async def commit_offsets(
 async def _commit(
     cluster: Cluster, coordinator: int, group: str, commits: Mapping[TopicPartition, Commit]
 ) -> dict[TopicPartition, int]:
-    answer = await cluster.request(group_wire.CommitOffsetsRequest(group, commits), coordinator)
-    found = await _parsed(cluster, answer, group_wire.parse_committed)
+    answer = await cluster.request(
+        group_offsets_wire.CommitOffsetsRequest(group, commits), coordinator
+    )
+    found = await _parsed(cluster, answer, group_offsets_wire.parse_committed)
     members = next((error for error in found.values() if error in _MEMBERS), 0)
     if members:
         what = "committing for group", f"{group} on cluster {cluster.name}"

@@ -13,7 +13,7 @@ from engine.api.group_snapshots import GroupSnapshot, GroupsPage, GroupState
 from engine.config.cluster_section import ClusterConfig
 from engine.kafka import groups
 from engine.kafka.cluster import Cluster
-from engine.kafka.group_wire import Commit
+from engine.kafka.group_offsets_wire import Commit
 from engine.sandbox import Sandbox
 from tests.kafka.engines import Running, until_async
 

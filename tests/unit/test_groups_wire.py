@@ -20,8 +20,10 @@ from aiokafka.protocol.types import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.kafka import group_offsets_wire as o
 from engine.kafka import group_wire as w
-from engine.kafka.group_wire import Commit, ListedGroup, RawResponse
+from engine.kafka.group_offsets_wire import Commit
+from engine.kafka.group_wire import ListedGroup, RawResponse
 
 NEW = {8: (2, 10), 9: (1, 10), 10: (0, 6), 16: (0, 5)}  # Kafka 4.2's
 OLD = {8: (0, 8), 9: (0, 8), 10: (0, 4), 16: (0, 4)}  # Kafka 3.0's
@@ -102,8 +104,8 @@ def test_fetched_offsets() -> None:
         ("g", [("orders", rows, {}), ("other", rows, {1: b"\x01?"})], 0, {}),
         ("refused", [], 30, {}),
     ]
-    request = w.FetchOffsetsRequest(["g", "refused"])
-    found = w.parse_offsets(answer(request, NEW, FETCHED.encode((0, written, {}))), {"orders"})
+    request = o.FetchOffsetsRequest(["g", "refused"])
+    found = o.parse_offsets(answer(request, NEW, FETCHED.encode((0, written, {}))), {"orders"})
     assert found["g"].commits == {
         ("orders", 0): Commit(2**40, "mine"),
         ("orders", 2): Commit(7, ""),
@@ -113,7 +115,7 @@ def test_fetched_offsets() -> None:
 
 
 def test_all_partitions_are_asked_for() -> None:
-    struct = w.FetchOffsetsRequest(["a"]).prepare(NEW)
+    struct = o.FetchOffsetsRequest(["a"]).prepare(NEW)
     assert struct.API_VERSION == 8
     assert struct.encode() == b"\x02\x02a\x00\x00\x00\x00"  # one group, null topics, not stable
 
@@ -144,7 +146,7 @@ def test_what_is_allowed() -> None:
 @pytest.mark.parametrize(("versions", "version"), [(NEW, 9), (OLD, 8)])
 def test_a_commit(versions: dict[int, tuple[int, int]], version: int) -> None:
     commits = {("t", 1): Commit(258, "m"), ("t", 2): Commit(3, "")}
-    struct = w.CommitOffsetsRequest("g", commits).prepare(versions)
+    struct = o.CommitOffsetsRequest("g", commits).prepare(versions)
     assert version == struct.API_VERSION
     assert struct.encode() == bytes.fromhex(
         "0267"  # group
@@ -165,13 +167,13 @@ def test_what_became_of_a_commit(errors: dict[tuple[str, int], int]) -> None:
     for (topic, partition), error in errors.items():
         by_topic.setdefault(topic, []).append((partition, error, {}))
     written = [(topic, rows, {}) for topic, rows in by_topic.items()]
-    found = answer(w.CommitOffsetsRequest("g", {}), NEW, schema.encode((0, written, {})))
-    assert w.parse_committed(found) == errors
+    found = answer(o.CommitOffsetsRequest("g", {}), NEW, schema.encode((0, written, {})))
+    assert o.parse_committed(found) == errors
 
 
 def test_an_answer_that_is_cut_off_is_told() -> None:
     payload = FETCHED.encode((0, [("g", [("t", [(0, 1, 1, "m", 0, {})], {})], 0, {})], {}))
-    request = w.FetchOffsetsRequest(["g"])
+    request = o.FetchOffsetsRequest(["g"])
     for length in range(4, len(payload) - 1):
         with pytest.raises((IndexError, struct.error)):
-            w.parse_offsets(answer(request, NEW, payload[:length]), {"t"})
+            o.parse_offsets(answer(request, NEW, payload[:length]), {"t"})

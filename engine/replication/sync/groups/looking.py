@@ -11,7 +11,8 @@ from engine.config.sync_sections import GroupsConfig
 from engine.errors import KafkaError
 from engine.kafka import groups
 from engine.kafka.cluster import Cluster
-from engine.kafka.group_wire import Commits, ListedGroup
+from engine.kafka.group_offsets_wire import Commits
+from engine.kafka.group_wire import ListedGroup
 from engine.replication.board import Board
 from engine.replication.sync.groups.selection import GroupSelector
 

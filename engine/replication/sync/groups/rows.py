@@ -8,7 +8,7 @@ from engine.api.group_snapshots import GroupPartitionSnapshot, GroupSnapshot, Gr
 from engine.api.snapshots import OutOfStep, Reason
 from engine.config.flow_section import FlowConfig, StartAt
 from engine.errors import KafkaError
-from engine.kafka.group_wire import Commit
+from engine.kafka.group_offsets_wire import Commit
 from engine.replication.sync.groups.standing import GroupStanding, Standing
 from engine.replication.sync.groups.translation import (
     Translator,

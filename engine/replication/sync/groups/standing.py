@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from engine.errors import KafkaError
 from engine.kafka import groups
 from engine.kafka.fetch import TopicPartition
-from engine.kafka.group_wire import Commit, Commits, ListedGroup
+from engine.kafka.group_offsets_wire import Commit, Commits
+from engine.kafka.group_wire import ListedGroup
 from engine.replication.partition import MirrorPartition
 from engine.replication.sync.groups.looking import Look
 from engine.replication.sync.groups.translation import Translator

@@ -15,7 +15,7 @@ from engine.api.group_snapshots import GroupSnapshot, GroupsPage
 from engine.errors import KafkaError
 from engine.kafka import groups
 from engine.kafka.fetch import TopicPartition
-from engine.kafka.group_wire import Commit
+from engine.kafka.group_offsets_wire import Commit
 from engine.kafka.groups import GroupActiveError
 from engine.replication.state_records import Entry
 from engine.replication.sync.groups.looking import GroupLook, Look
