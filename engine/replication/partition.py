@@ -20,11 +20,12 @@ from engine.api.snapshots import PartitionState, Reason
 from engine.kafka import batch as b
 from engine.kafka import codes
 from engine.kafka.fetch import Diverging, PartitionData, TopicPartition
+from engine.replication.already_there import AlreadyThere, DivergedError
 from engine.replication.both_ways.marks import Inbound, UnknownOriginError
 from engine.replication.measures import Measures
 from engine.replication.offset_map import OffsetMap
 from engine.replication.outbox import Failure, Outbox, refusal
-from engine.replication.pump import AlreadyThere, Append, DivergedError, Pump
+from engine.replication.pump import Append, Pump
 from engine.replication.splitting import Split
 from engine.replication.troubles import (
     POISON,

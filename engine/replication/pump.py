@@ -9,12 +9,14 @@ what it puts out; it knows nothing of connections.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from engine.kafka import batch as b
 from engine.kafka import legacy
 from engine.kafka import records as r
-from engine.kafka.fetch import Aborted, PartitionData
+from engine.kafka.fetch import PartitionData
+from engine.replication.aborted import AbortedFilter
+from engine.replication.already_there import AlreadyThere, DivergedError, pieces_of
 from engine.replication.both_ways.marks import Inbound, UnknownOriginError, is_a_flows
 from engine.replication.merge import NEVER, TINY_BYTES, Joined, Merged, join_compressed
 
@@ -30,10 +32,6 @@ class DisorderError(b.CorruptBatchError):
     """A batch's base offset, which no CRC covers, does not fit those around it."""
 
 
-class DivergedError(ValueError):
-    """What the target holds after the checkpoint is not what the source has there."""
-
-
 @dataclass(slots=True, eq=False)
 class Append:
     """One batch on its way to the target."""
@@ -45,26 +43,6 @@ class Append:
     next_source: int  # where to go on once this is acknowledged
     max_timestamp: int  # ms
     left_out: int = 0  # other flows' records between the append before and `next_source`
-
-
-@dataclass(slots=True)
-class AlreadyThere:
-    """Records the target holds beyond the checkpoint: to be counted, not sent (design, section 4).
-
-    `ranges` are [target offset, records] in the order of our sequence numbers. `proven` says that
-    the target's leader knows our sequence, so that it refuses a gap.
-    """
-
-    ranges: list[list[int]] = field(default_factory=list)
-    last: r.RawRecord | None = None  # the newest of them, for comparison by content
-    compare_timestamps: bool = True
-    proven: bool = False
-    looked_to: int = 0  # others' records up to here were looked through for ours, in vain
-
-    @property
-    def remaining(self) -> int:
-        """Records still to be matched with the source."""
-        return sum(count for _, count in self.ranges)
 
 
 class Pump:
@@ -258,28 +236,17 @@ class Pump:
             return
         payload = r.encode(wanted, codec, (*self.producer, self.sequence))
         timestamp = max(record.timestamp for record in wanted)
-        self._put(payload, len(wanted), _pieces(wanted), next_offset, timestamp, out)
+        self._put(payload, len(wanted), pieces_of(wanted), next_offset, timestamp, out)
 
     def _match(self, there: AlreadyThere, wanted: list[r.RawRecord]) -> list[r.RawRecord]:
         """Pair records with those already on the target; return the rest."""
-        used = 0
-        while there.ranges and used < len(wanted):
-            target, count = there.ranges[0]
-            take = min(count, len(wanted) - used)
-            for offset, number in _pieces(wanted[used : used + take]):
-                self.matched.append((offset, target, number))
-                target += number
-            used += take
-            if take == count:
-                there.ranges.pop(0)
-            else:
-                there.ranges[0] = [target, count - take]
+        found = there.match(wanted)
+        self.matched += found
+        used = sum(count for _, _, count in found)
         self._number(used)
         self.matched_left_out += self.left_out
         self.left_out = 0
         if not there.ranges:
-            if used:
-                _compare(there, wanted[used - 1])
             self.already_there = None
         return wanted[used:]
 
@@ -305,52 +272,3 @@ def _check_order(offset: int, reached: int) -> None:
 def _explain_fragment(view: memoryview) -> None:
     """A record set without one whole batch: since Fetch v3 brokers send none. Always raises."""
     raise b.CorruptBatchError(f"the source sent {len(view)} bytes, which are no whole batch")
-
-
-def _compare(there: AlreadyThere, source: r.RawRecord) -> None:
-    mirrored = there.last
-    if mirrored is None:
-        return
-    same_time = mirrored.timestamp == source.timestamp or not there.compare_timestamps
-    if mirrored.body != source.body or not same_time:
-        raise DivergedError(
-            f"the target's last record, at offset {mirrored.offset}, differs from the source's at "
-            f"offset {source.offset}, which should be the same one"
-        )
-
-
-def _pieces(records: Sequence[r.RawRecord]) -> list[list[int]]:
-    pieces: list[list[int]] = []
-    for record in records:
-        if pieces and pieces[-1][0] + pieces[-1][1] == record.offset:
-            pieces[-1][1] += 1
-        else:
-            pieces.append([record.offset, 1])
-    return pieces
-
-
-class AbortedFilter:
-    """Leaves out transaction markers, and the data of aborted transactions.
-
-    As consumers do it: an aborted transaction begins at its first offset and ends at its producer's
-    next marker (`CompletedFetch.java`).
-    """
-
-    __slots__ = ("_active", "_waiting")
-
-    def __init__(self, aborted: Sequence[Aborted]) -> None:
-        self._waiting = sorted(aborted, reverse=True)
-        self._active: set[int] = set()
-
-    def drops(self, header: r.Batch) -> bool:
-        """Whether the batch is not for the target."""
-        while self._waiting and self._waiting[-1].first_offset < header.next_offset:
-            self._active.add(self._waiting.pop().producer_id)
-        if header.is_control:
-            self._active.discard(header.producer_id)
-            return True
-        return bool(
-            self._active
-            and header.attributes & b.TRANSACTIONAL
-            and header.producer_id in self._active
-        )

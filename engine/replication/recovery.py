@@ -11,11 +11,11 @@ from engine.errors import ConnectError, KafkaError
 from engine.kafka.cluster import Cluster
 from engine.kafka.connection import ConnectionLostError
 from engine.kafka.metadata import NO_LEADER
+from engine.replication.already_there import AlreadyThere
 from engine.replication.backoff import Backoff
 from engine.replication.both_ways.provenance import Provenance
 from engine.replication.discovery import Discovery
 from engine.replication.partition import MirrorPartition
-from engine.replication.pump import AlreadyThere
 from engine.replication.repair import Repair
 from engine.replication.resync import Lost, NotYet, Outcome, Resync, Torn
 from engine.replication.state_records import FlowRecord

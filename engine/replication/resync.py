@@ -18,8 +18,8 @@ from engine.kafka.connection import ConnectionLostError, DataConnection
 from engine.kafka.describe_producers import ProducerState
 from engine.kafka.fetch import TopicPartition
 from engine.kafka.metadata import ClusterMetadata
+from engine.replication.already_there import AlreadyThere
 from engine.replication.partition import MirrorPartition
-from engine.replication.pump import AlreadyThere
 from engine.replication.tail import read_range
 
 

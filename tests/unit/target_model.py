@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from engine.kafka import records as r
 from engine.kafka.codes import Code
-from engine.replication.pump import AlreadyThere, Append
+from engine.replication.already_there import AlreadyThere
+from engine.replication.pump import Append
 from tests.unit import source_log as log
 from tests.unit.source_log import Content
 

@@ -19,11 +19,11 @@ from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
 from engine.kafka.fetch import PartitionData
 from engine.kafka.metadata import ClusterMetadata, PartitionMetadata, TopicMetadata
+from engine.replication.already_there import AlreadyThere
 from engine.replication.fetcher import Fetcher
 from engine.replication.limiter import Limiter
 from engine.replication.links import Links
 from engine.replication.partition import MirrorPartition, Progress
-from engine.replication.pump import AlreadyThere
 from engine.replication.sender import MAX_IN_FLIGHT, Sender
 from engine.replication.troubles import OutOfRange
 from tests.unit import source_log as log

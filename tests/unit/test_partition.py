@@ -11,13 +11,14 @@ from engine.api.snapshots import PartitionState
 from engine.kafka import records as r
 from engine.kafka.codes import Code
 from engine.kafka.fetch import Aborted, Diverging, PartitionData
+from engine.replication.already_there import AlreadyThere
 from engine.replication.partition import (
     MOST_RETRY_PAUSE_S,
     TRUST_S,
     MirrorPartition,
     Progress,
 )
-from engine.replication.pump import AlreadyThere, Append
+from engine.replication.pump import Append
 from engine.replication.splitting import split
 from engine.replication.troubles import POISON as POISON_CODES
 from engine.replication.troubles import OutOfRange, Refused, Truncated, Unreadable, remedy

@@ -12,14 +12,8 @@ from hypothesis import strategies as st
 from engine.kafka import batch as b
 from engine.kafka import records as r
 from engine.kafka.fetch import Aborted, PartitionData
-from engine.replication.pump import (
-    AlreadyThere,
-    Append,
-    DisorderError,
-    DivergedError,
-    Pump,
-    UnsupportedBatchError,
-)
+from engine.replication.already_there import AlreadyThere, DivergedError
+from engine.replication.pump import Append, DisorderError, Pump, UnsupportedBatchError
 from engine.replication.unreadable import find_unreadable
 from tests.unit import source_log as log
 from tests.unit import source_model

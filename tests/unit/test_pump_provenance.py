@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from engine.api.snapshots import PartitionState
 from engine.kafka.fetch import PartitionData
+from engine.replication.already_there import AlreadyThere
 from engine.replication.both_ways.marks import FLOW_EPOCH, Inbound, UnknownOriginError
 from engine.replication.partition import MirrorPartition, Progress
-from engine.replication.pump import AlreadyThere, Append, Pump
+from engine.replication.pump import Append, Pump
 from engine.replication.troubles import UnknownOrigin
 from tests.unit import source_log as log
 from tests.unit.recording_listener import RecordingListener

@@ -11,8 +11,8 @@ from engine.kafka.cluster import Cluster
 from engine.kafka.connection import ConnectionLostError, DataConnection
 from engine.kafka.fetch import TopicPartition
 from engine.kafka.metadata import NO_LEADER
+from engine.replication.aborted import AbortedFilter
 from engine.replication.backoff import Backoff
-from engine.replication.pump import AbortedFilter
 from engine.replication.tail import read_piece
 
 TRIES = 6
