@@ -284,7 +284,7 @@ class Flow:
 
     async def groups(self) -> GroupsPage:
         """Return where consumer groups stand; raises as GroupsView.page does."""
-        return await self._groups.page(self._mirroring.groups if self._mirroring else None)
+        return await self._groups.page(self._mirroring.in_step.groups if self._mirroring else None)
 
     def _set_trouble(self, error: Exception) -> None:
         if not isinstance(error, CcrError):
@@ -394,6 +394,7 @@ class Flow:
         if reason is not None and not reason.since:
             reason = replace(reason, since=self._shown_since)
         observed = self._mirroring.refreshed_at if self._mirroring else 0.0
+        in_step = self._mirroring.in_step if self._mirroring else None
         if self._observer is not None:
             observed = self._observer.observed_at
         return FlowSnapshot(
@@ -418,9 +419,9 @@ class Flow:
             history=tuple(board.history),
             observed_at=observed,
             verification=self._mirroring.verification if self._mirroring else None,
-            syncs=self._mirroring.syncs if self._mirroring else (),
-            inbound=self._mirroring.inbound if self._mirroring else (),
-            conflicts=self._mirroring.conflicts if self._mirroring else None,
+            syncs=in_step.syncs if in_step else (),
+            inbound=in_step.inbound if in_step else (),
+            conflicts=in_step.conflicts if in_step else None,
             left_out_records=sum(p.history.left_out for p in board.partitions.values()),
             offsets=board.offsets(),
             topic_limits=tuple(

@@ -5,18 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 
-from engine.api.both_ways_snapshots import ConflictsSnapshot, InboundFlowSnapshot
-from engine.api.group_snapshots import GroupsPage
-from engine.api.snapshots import PartitionState, Severity, SyncSnapshot, VerificationSnapshot
+from engine.api.snapshots import PartitionState, Severity, VerificationSnapshot
 from engine.config.flow_section import FlowConfig, Offsets
 from engine.errors import CcrError, ConnectError
 from engine.kafka.cluster import Cluster
 from engine.kafka.connection import ConnectionLostError
 from engine.replication.backoff import Backoff
 from engine.replication.board import Board
-from engine.replication.both_ways.conflict_watch import ConflictWatch
 from engine.replication.both_ways.provenance import Provenance
 from engine.replication.checkpoints import CheckpointWriter
 from engine.replication.discovery import Discovery
@@ -29,9 +25,8 @@ from engine.replication.recovery import Recovery
 from engine.replication.repair import Repair
 from engine.replication.source_ends import SourceEnds
 from engine.replication.state_log import StateLog, SupersededError
-from engine.replication.sync.everything import syncers
-from engine.replication.sync.groups.syncer import GroupSyncer
-from engine.replication.sync.syncer import SyncContext, Syncer, SyncLoop
+from engine.replication.sync.in_step import InStep
+from engine.replication.sync.syncer import SyncContext
 from engine.replication.topics.agreed import AgreedConfigs
 from engine.replication.troubles import Trouble
 from engine.replication.verify.continuous import ContinuousVerifier
@@ -111,12 +106,7 @@ class Mirroring:
         self._recovery.suspended = self.paused
         if self._aligner is not None:
             self._aligner.suspended = self.paused
-        window = config.conflicts.window
-        self._conflicts = ConflictWatch(context, self._provenance, window) if window else None
-        own: list[Syncer] = [self._provenance]
-        if self._conflicts is not None:
-            own.append(self._conflicts)
-        self._syncs = [SyncLoop(syncer, context) for syncer in [*own, *syncers(context)]]
+        self.in_step = InStep(context, self._provenance)
         self._verifier = ContinuousVerifier(
             name,
             config,
@@ -139,8 +129,7 @@ class Mirroring:
             tasks.create_task(self._source_ends.run())
             if self._aligner is not None:
                 tasks.create_task(self._aligner.run())
-            for sync in self._syncs:
-                tasks.create_task(sync.run())
+            self.in_step.start(tasks)
 
     async def drain(self) -> None:
         """Stop fetching and wait until everything in flight is acknowledged."""
@@ -185,29 +174,6 @@ class Mirroring:
     def verification(self) -> VerificationSnapshot | None:
         """What comparing the mirrors has found so far."""
         return self._verifier.snapshot()
-
-    @property
-    def syncs(self) -> tuple[SyncSnapshot, ...]:
-        """How keeping the rest in step gets on."""
-        return tuple(sync.snapshot for sync in self._syncs)
-
-    @property
-    def inbound(self) -> tuple[InboundFlowSnapshot, ...]:
-        """The flows that write into the source."""
-        return self._provenance.snapshot()
-
-    @property
-    def conflicts(self) -> ConflictsSnapshot | None:
-        """What looking for conflicts has found; None when that was not asked for."""
-        return self._conflicts.snapshot() if self._conflicts else None
-
-    @property
-    def groups(self) -> GroupsPage | None:
-        """Where consumer groups stood at the last round; None when they are not kept in step."""
-        for sync in self._syncs:
-            if isinstance(sync.syncer, GroupSyncer):
-                return replace(sync.syncer.page, reason=sync.snapshot.reason)
-        return None
 
     @property
     def throttled(self) -> list[str]:
