@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import replace
 from enum import StrEnum
 
 from engine.api.group_snapshots import GroupsPage
@@ -27,6 +26,14 @@ from engine.kafka.connection import ConnectionLostError
 from engine.replication.backoff import Backoff
 from engine.replication.board import Board
 from engine.replication.events import Events
+from engine.replication.flow_state import (
+    OWNER_SILENT_S,
+    State,
+    Teller,
+    reason_of,
+    state_here,
+    state_of_owner,
+)
 from engine.replication.limiter import Limiter
 from engine.replication.loss_report import LossReport
 from engine.replication.mirroring import Mirroring
@@ -39,7 +46,6 @@ from engine.replication.topics.preview import Previewer
 
 log = logging.getLogger(__name__)
 
-OWNER_SILENT_S = 10.0  # an owner that writes nothing for so long has ended
 STANDBY_LOOK_S = 1.0
 TICK_S = 1.0
 
@@ -72,6 +78,7 @@ class Flow:
         self._source, self._target = clusters
         self._me = me
         self._events = events
+        self._teller = Teller(name, events)
         self._role = role
         self._state = StateLog(name, self._target, me)
         self.previewer = Previewer(name, config, clusters, self.board, lambda: self._state.record)
@@ -84,13 +91,10 @@ class Flow:
         self._mirroring: Mirroring | None = None
         self._observer: Observer | None = None
         self._trouble: CcrError | None = None
-        self._shown_since = 0.0  # since when the state and reason are as they are
         self._stood_down: str | None = None
         self._take_over = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._ending = False
-        self._shown: tuple[FlowState, str] | None = None
-        self._told_stopped: set[MirrorKey] = set()
         self.looked = asyncio.Event()  # set after the first look, or the first failure
 
     # life
@@ -279,7 +283,7 @@ class Flow:
         if self._mirroring is None:
             return await self.losses.snapshot(topic, _observed_at, source_trouble)
         troubles = self._mirroring.source_troubles
-        text = _reason(troubles[0]).text if troubles else source_trouble
+        text = reason_of(troubles[0]).text if troubles else source_trouble
         return await self.losses.snapshot(topic, self._mirroring.seen_at, text)
 
     async def groups(self) -> GroupsPage:
@@ -300,62 +304,17 @@ class Flow:
         self.board.tick()
         self.losses.tick()
         state, reason = self.state()
-        text = reason.text if reason else ""
-        if self._shown != (state, text):
-            self._shown = (state, text)
-            self._shown_since = time.time()
-            severity = Severity.WARNING if state == FlowState.WAITING else Severity.INFO
-            self._events.emit(
-                severity,
-                self.name,
-                f"{state}{': ' if text else ''}{text}",
-                reason.next_step if reason else "",
-            )
-        self._tell_stopped()
+        self._teller.tell(state, reason, self.board)
 
-    def _tell_stopped(self) -> None:
-        stopped = {
-            p.key: p for p in self.board.partitions.values() if p.state == PartitionState.STOPPED
-        }
-        for key in stopped.keys() - self._told_stopped:
-            reason = stopped[key].reason
-            if reason is not None:
-                self._events.emit(
-                    Severity.ERROR,
-                    f"{self.name}/{key[0]}/{key[1]}",
-                    f"stopped: {reason.text}",
-                    reason.next_step,
-                )
-        self._told_stopped = set(stopped)
-
-    def state(self) -> tuple[FlowState, Reason | None]:
+    def state(self) -> State:
         """Return the flow's state and why."""
-        mirroring = self._mirroring
-        if mirroring is None:
+        if self._mirroring is None:
             return self._state_elsewhere()
-        if mirroring.draining:
-            return FlowState.DRAINING, None
-        if mirroring.paused:
-            return FlowState.PAUSED, Reason("paused by an operator", "Resume it when ready")
-        if mirroring.troubles:
-            return FlowState.WAITING, _reason(mirroring.troubles[0])
-        if not mirroring.refreshed_at:
-            return FlowState.STARTING, Reason("looking at topics and checkpoints")
-        waiting = [p for p in self.board.partitions.values() if p.state == PartitionState.WAITING]
-        if waiting and not self.board.count_state(PartitionState.RUNNING):
-            return FlowState.WAITING, waiting[0].reason
-        stopped = self.board.count_state(PartitionState.STOPPED)
-        if stopped:
-            total = len(self.board.partitions)
-            text = f"{stopped} of {total} partitions stopped"
-            return FlowState.RUNNING, Reason(text, "See each one's reason, then ccr retry")
-        if mirroring.selection_trouble is not None:
-            return FlowState.RUNNING, _reason(mirroring.selection_trouble)
-        return FlowState.RUNNING, _throttle(mirroring.throttled)
+        return state_here(self._mirroring, self.board)
 
-    def _state_elsewhere(self) -> tuple[FlowState, Reason | None]:
+    def _state_elsewhere(self) -> State:
         if self._trouble is not None:
-            return FlowState.WAITING, _reason(self._trouble)
+            return FlowState.WAITING, reason_of(self._trouble)
         owner = self._state.record.owner
         if self._observer is None or not self.looked.is_set():
             return FlowState.STARTING, Reason("connecting")
@@ -365,19 +324,7 @@ class Flow:
                 who = f"engine {owner.engine_id} on {owner.host} owns it"
             why = f"{self._stood_down}; {who}" if self._stood_down else who
             return FlowState.STANDBY, Reason(why, "Take over to run it here")
-        if owner is None:
-            return FlowState.STOPPED, Reason("it has never run", "Start ccr --no-ui or the console")
-        if owner.released:
-            return FlowState.STOPPED, Reason(
-                f"stopped on {owner.host}", "Start ccr --no-ui or the console", owner.at
-            )
-        silent = time.time() - owner.at
-        if silent > OWNER_SILENT_S:
-            text = f"engine {owner.engine_id} on {owner.host} has been silent for {silent:.0f} s"
-            return FlowState.STOPPED, Reason(text, "Start ccr --no-ui or the console", owner.at)
-        if self._state.record.paused:
-            return FlowState.PAUSED, Reason("paused by an operator", "Resume it where it runs")
-        return FlowState.RUNNING, None
+        return state_of_owner(owner, paused=self._state.record.paused)
 
     def _owner(self) -> Owner | None:
         if self._mirroring is not None:
@@ -391,8 +338,6 @@ class Flow:
         """Return the flow as it is now."""
         board = self.board
         state, reason = self.state()
-        if reason is not None and not reason.since:
-            reason = replace(reason, since=self._shown_since)
         observed = self._mirroring.refreshed_at if self._mirroring else 0.0
         in_step = self._mirroring.in_step if self._mirroring else None
         if self._observer is not None:
@@ -402,7 +347,7 @@ class Flow:
             source=self.config.source,
             target=self.config.target,
             state=state,
-            reason=reason,
+            reason=self._teller.dated(reason),
             owner=self._owner(),
             owned_here=self._mirroring is not None,
             topics=len({topic for topic, _ in board.partitions}),
@@ -430,25 +375,8 @@ class Flow:
         )
 
 
-MirrorKey = tuple[str, int]
-
-
-def _throttle(clusters: list[str]) -> Reason | None:
-    if not clusters:
-        return None
-    return Reason(
-        f"slowed down by a quota of cluster {' and '.join(clusters)}",
-        "Raise producer_byte_rate or consumer_byte_rate there for ccr's client id or user",
-    )
-
-
 def _observed_at(partition: MirrorPartition) -> float:
     return partition.measures.observed_at
-
-
-def _reason(error: CcrError) -> Reason:
-    subject = f"{error.operation} {error.object}".strip()
-    return Reason(f"{subject}: {error.cause}", error.next_step or "It goes on by itself")
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
