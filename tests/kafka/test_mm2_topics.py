@@ -261,7 +261,7 @@ async def test_a_lost_connection_and_a_deleted_topic_are_got_over(
 
         await until_async(lambda: written(1), "the first is written")
         syncs = next(
-            s for s in engine.flow._mirroring._syncs if s.snapshot.name == "mm2 offset syncs"
+            s for s in engine.flow._mirroring.in_step.loops if s.snapshot.name == "mm2 offset syncs"
         )
         connection = syncs.syncer._topic._connection
         connection.abort("cut by the test")

@@ -153,3 +153,11 @@ def test_lag_goes_on_ageing(clock: Clock) -> None:
     assert first is not None
     assert later.lag_seconds == pytest.approx(first + 7)
     assert later.trend == Trend.STALLED
+
+
+def test_a_version_of_another_engines_life_gets_everything(clock: Clock) -> None:
+    board = Board("flow")
+    in_step(board)
+    row = ticked(board, clock)
+    assert board.page(board.version).partitions == ()
+    assert board.page(board.version + 1_000).partitions == (row,)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from engine.api.snapshots import PartitionState
+from engine.kafka import batch as b
 from engine.kafka import records as r
 from engine.kafka.codes import Code
 from engine.kafka.fetch import Aborted, Diverging, PartitionData
@@ -571,3 +572,16 @@ def test_the_source_end_is_what_a_reader_of_that_isolation_sees(committed: bool,
     assert (p.measures.source_end, p.measures.observed_at, p.lag_records) == (end, 50.0, end - 100)
     p.positioned = False
     assert (p.lag_records, p.lag_seconds(60.0)) == (None, None)
+
+
+@pytest.mark.parametrize(("sequence", "expected"), [(17, 7), (3, b.MAX_SEQUENCE - 7)])
+def test_what_the_target_lost_is_numbered_again_as_it_was(sequence: int, expected: int) -> None:
+    """Sequences wrap around behind 2^31 - 1."""
+    case = Case()
+    case.partition.acked = Progress(110, 1_010, sequence)
+    case.partition.rewind(100, 1_000, 10)
+    assert case.partition.acked == Progress(100, 1_000, expected)
+    case.partition.begin(PRODUCER, AlreadyThere(proven=True), 256 * 1024)
+    case.fetched(batch(100))
+    (append,) = case.sent(1)
+    assert append.sequence == expected
