@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -12,6 +13,15 @@ from hypothesis import settings
 
 from engine.sandbox import ClusterSpec, Sandbox
 from tests.secured import Secured, secured_sandbox
+
+# Under nohup, or in the background of a script, signals that tests send arrive ignored; what is
+# ignored here would be so in every process that a test starts.
+for _number, _handler in (
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGINT, signal.default_int_handler),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 # CI tries the same examples each time; at a desk every run tries others.
 settings.register_profile("ci", derandomize=True, deadline=None)

@@ -23,17 +23,17 @@ class InStep:
         window = context.config.conflicts.window
         self._conflicts = ConflictWatch(context, provenance, window) if window else None
         beside: list[Syncer] = [provenance, *([self._conflicts] if self._conflicts else [])]
-        self._loops = [SyncLoop(syncer, context) for syncer in [*beside, *syncers(context)]]
+        self.loops = [SyncLoop(syncer, context) for syncer in [*beside, *syncers(context)]]
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Run them all in `tasks`."""
-        for loop in self._loops:
+        for loop in self.loops:
             tasks.create_task(loop.run())
 
     @property
     def syncs(self) -> tuple[SyncSnapshot, ...]:
         """How each gets on."""
-        return tuple(loop.snapshot for loop in self._loops)
+        return tuple(loop.snapshot for loop in self.loops)
 
     @property
     def inbound(self) -> tuple[InboundFlowSnapshot, ...]:
@@ -48,7 +48,7 @@ class InStep:
     @property
     def groups(self) -> GroupsPage | None:
         """Where consumer groups stood at the last round; None when they are not kept in step."""
-        for loop in self._loops:
+        for loop in self.loops:
             if isinstance(loop.syncer, GroupSyncer):
                 return replace(loop.syncer.page, reason=loop.snapshot.reason)
         return None
