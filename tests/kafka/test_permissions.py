@@ -87,12 +87,14 @@ class Limited:
         }
 
     def config(self, **flow: Any) -> dict[str, Any]:
-        topics = {"include": [re.escape(self.prefix) + ".*"]}
-        section = {"source": "east", "target": "west", "topics": topics, **flow}
+        # Other tests have left groups on these clusters.
+        ours = {"include": [re.escape(self.prefix) + ".*"]}
+        section = {"source": "east", "target": "west", "topics": ours, "groups": ours, **flow}
         return {"version": 1, "clusters": self.clusters(), "flows": {self.flow: section}}
 
     def running(self, **settings: Any) -> Any:
         include = [re.escape(self.prefix) + ".*"]
+        settings = {"groups": {"include": include}} | settings
         return running(
             self.secured.sandbox, include, name=self.flow, clusters=self.clusters(), **settings
         )
