@@ -14,6 +14,7 @@ from tests.faults.histories import (
     create_anew,
     cut_log,
     delete,
+    forget_flows_into,
     row,
     send,
     shown,
@@ -134,6 +135,7 @@ async def test_strangers_records_are_counted_and_the_map_stays_right(
     sandbox: Sandbox, fresh_topic: FreshTopic
 ) -> None:
     """Found by the acknowledged offset, while running and over a restart."""
+    await forget_flows_into(sandbox, "east")
     topic = fresh_topic("strangers")
     name = f"flow-{topic}"
     await create(sandbox, topic)
