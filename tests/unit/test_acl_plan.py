@@ -179,6 +179,18 @@ def stored(record: FlowRecord, before: Memory, after: Memory) -> Memory:
     return remembered(record)
 
 
+def test_a_group_that_is_known_by_a_removed_binding_only_is_not_remembered() -> None:
+    """Else the next look, which does not know the group, would plan something else."""
+    at = setting(own=None, include=[".*"], exclude=["app-1"])
+    made = binding("app-new", "READ", resource=GROUP)
+    deny = binding("a", "READ", resource=GROUP, kind="PREFIXED", permission="DENY")
+    plan = at.plan(frozenset({deny}), frozenset({made}), Memory(frozenset({made})))
+    assert plan.remove == {made}
+    assert {each.pattern.name for each in plan.after.not_carried} == {"app"}
+    again = at.plan(frozenset({deny}), frozenset(), plan.after)
+    assert again.after == plan.after
+
+
 @settings(max_examples=400)
 @given(SETTINGS, sources(), sources(), sources())
 def test_no_plan_grants_what_the_source_does_not(

@@ -93,10 +93,22 @@ def make_plan(sides: Sides, scope: Scope, rules: Rules, memory: Memory) -> AclPl
         withheld=_about_others(memory.withheld, mirrors),
         not_carried=_about_others(memory.not_carried, mirrors),
     )
+    created = (memory.created & sides.target) - plan.remove | plan.create.keys()
+    # A group that only what is removed now was about is nothing that the next look knows.
+    gone = groups.difference(
+        scope.groups,
+        (each.pattern.name for each in sides.source if _is_group(each.pattern)),
+        (each.pattern.name for each in created if _is_group(each.pattern)),
+    )
     plan.after = Memory(
-        (memory.created & sides.target) - plan.remove | plan.create.keys(),
+        created,
         elsewhere.withheld | want.withheld.keys(),
-        elsewhere.not_carried | want.not_carried.keys(),
+        elsewhere.not_carried
+        | {
+            each
+            for each in want.not_carried
+            if not (_is_group(each.pattern) and each.pattern.name in gone)
+        },
     )
     return plan
 
