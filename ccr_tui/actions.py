@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
 from textual.binding import Binding, BindingType
 
@@ -16,14 +16,17 @@ from engine.api.protocol import FlowsApi
 from engine.api.snapshots import CommandResult, Event, FlowSnapshot, PartitionSnapshot
 
 
-class Scope(StrEnum):
-    """Where an action's keys work; the text is its heading in the help."""
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where an action's keys work. A screen has one of its own (`ccr_tui.screens.places`)."""
 
-    OVERVIEW = "Overview"
-    LAG = "Lag"
-    FLOW = "The flow"
-    TABLE = "Tables"
-    GLOBAL = "Everywhere"
+    heading: str
+    """In the help."""
+
+
+FLOW = Scope("The flow")
+TABLE = Scope("Tables")
+GLOBAL = Scope("Everywhere")
 
 
 class Tier(IntEnum):

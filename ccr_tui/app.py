@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from ccr_tui import giving, performing
-from ccr_tui.actions import Action, ActionContext, Scope
+from ccr_tui.actions import GLOBAL, Action, ActionContext
 from ccr_tui.bridge import EngineBridge, Reopen
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.leaving import question_before_quitting
@@ -24,6 +24,7 @@ from ccr_tui.pace import Pace
 from ccr_tui.palette import ActionPalette, ActionProvider
 from ccr_tui.screens.base import CcrScreen
 from ccr_tui.screens.dialogs.confirm import ConfirmDialog
+from ccr_tui.screens.everywhere import place_named
 from ccr_tui.screens.help.screen import HelpScreen
 from ccr_tui.screens.lag.screen import LagScreen
 from ccr_tui.screens.overview.screen import OverviewScreen
@@ -45,7 +46,7 @@ class CcrApp(App[None], inherit_bindings=False):
     TITLE = "ccr"
     CSS_PATH = Path(__file__).parent / "styles" / "console.tcss"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionProvider}
-    BINDINGS = REGISTRY.bindings(Scope.GLOBAL)
+    BINDINGS = REGISTRY.bindings(GLOBAL)
     ENABLE_COMMAND_PALETTE = False  # Textual's own binding for it; ours comes from the registry
     NOTIFICATION_TIMEOUT = 6.0
 
@@ -84,7 +85,7 @@ class CcrApp(App[None], inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[None]:
         """Begin with the overview."""
-        return OverviewScreen(self, self._hints)
+        return OverviewScreen(self, hints=self._hints)
 
     def _use_theme(self, wanted: str | None, folders: Sequence[Path]) -> Sequence[str]:
         """Choose the theme; return what is wrong with it or with any other."""
@@ -175,6 +176,23 @@ class CcrApp(App[None], inherit_bindings=False):
     def _fatal_error(self) -> None:
         # Textual's own prints the values of variables; the caller tells of `crash` in our way.
         self._close_messages_no_wait()
+
+    def do_go(self, place_id: str) -> None:
+        """Go to a place with what is selected here."""
+        if self.top is None:
+            return
+        place = place_named(place_id)
+        self.go(place_id, place.subject(self.top.context()) if place.subject else None)
+
+    def go(self, place: str, subject: str | None = None) -> None:
+        """Go to a place, back to it where one came by it."""
+        kind = place_named(place).screen_class()
+        for screen in self.screen_stack:
+            if type(screen) is kind and screen.subject == subject:
+                while self.screen is not screen:
+                    self.pop_screen()
+                return
+        self.push_screen(kind(self, subject))
 
     def do_help(self) -> None:
         """Show the help for the screen in front."""

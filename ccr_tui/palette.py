@@ -8,7 +8,7 @@ from functools import partial
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.widgets import Input
 
-from ccr_tui.actions import Action, Scope, key_name
+from ccr_tui.actions import TABLE, Action, key_name
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.screens.base import CcrScreen
 
@@ -47,9 +47,7 @@ class ActionProvider(Provider):
         if not isinstance(screen, CcrScreen):
             return
         context = screen.context()
-        for action in REGISTRY.in_scopes(
-            scope for scope in screen.SCOPES if scope is not Scope.TABLE
-        ):
+        for action in REGISTRY.in_scopes(scope for scope in screen.SCOPES if scope is not TABLE):
             if action.applies(context) and action.id != "palette":
                 reason = action.why_disabled(context)
                 keys = ", ".join(key_name(key) for key in action.keys)

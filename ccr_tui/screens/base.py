@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from ccr_tui.actions import Action, ActionContext, Scope
+from ccr_tui.actions import GLOBAL, Action, ActionContext, Scope
 from ccr_tui.bridge import EngineBridge
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.formats import age, one_line
@@ -29,16 +29,20 @@ class Console(Protocol):
     def perform(self, action: Action, context: ActionContext, screen: CcrScreen) -> None:
         """Do an action, or say why not."""
 
+    def go(self, place: str, subject: str | None = None) -> None:
+        """Go to a place, back to it where one came by it."""
+
 
 class CcrScreen(Screen[None]):
     """A full screen of the console. Subclasses give `SCOPES`, a body, and `do_<method>` methods."""
 
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (14, "-low"), (22, "-high")]  # noqa: RUF012 - Textual's
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.GLOBAL,)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (GLOBAL,)
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, subject: str | None = None) -> None:
         super().__init__()
         self.console = console
+        self.subject = subject
         self.header = HeaderLine()
         self.banner = Static("", markup=False, id="banner")
         self.footer = FooterLine()

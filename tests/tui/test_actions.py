@@ -4,9 +4,19 @@ from collections import Counter
 
 import pytest
 
-from ccr_tui.actions import ActionContext, ActionRegistry, Scope, Tier, key_name
+from ccr_tui.actions import (
+    FLOW,
+    GLOBAL,
+    TABLE,
+    ActionContext,
+    ActionRegistry,
+    Scope,
+    Tier,
+    key_name,
+)
 from ccr_tui.app import CcrApp
 from ccr_tui.catalog import REGISTRY
+from ccr_tui.screens.everywhere import PLACES
 from ccr_tui.screens.lag.screen import LagScreen
 from ccr_tui.screens.overview.screen import OverviewScreen
 from ccr_tui.state import ConsoleMode, ConsoleState
@@ -15,11 +25,10 @@ from engine.api.snapshots import EngineSnapshot, FlowState, PartitionState
 from tests.tui.scripted import ELSEWHERE, ScriptedEngine, make_flow, make_partition
 
 OWNERS: dict[Scope, tuple[type, ...]] = {
-    Scope.OVERVIEW: (OverviewScreen, CcrApp),
-    Scope.LAG: (LagScreen, CcrApp),
-    Scope.FLOW: (CcrApp,),
-    Scope.TABLE: (LineTable,),
-    Scope.GLOBAL: (CcrApp,),
+    **{place.scope: (place.screen_class(), CcrApp) for place in PLACES},
+    FLOW: (CcrApp,),
+    TABLE: (LineTable,),
+    GLOBAL: (CcrApp,),
 }
 
 
@@ -59,7 +68,7 @@ def test_nothing_is_reachable_by_a_control_key_alone() -> None:
 
 
 def test_a_key_is_acted_on_before_the_next_one_is_read() -> None:
-    assert all(binding.priority for binding in REGISTRY.bindings(*Scope))  # type: ignore[union-attr]
+    assert all(binding.priority for binding in REGISTRY.bindings(*OWNERS))  # type: ignore[union-attr]
 
 
 def test_two_actions_with_one_id_are_refused() -> None:

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from ccr_tui.actions import Action, ActionContext, ActionRegistry, Scope, key_name
+from ccr_tui.screens.lag.place import SCOPE as LAG
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.facts import Fact, FactsView
 from ccr_tui.widgets.table.columns import Cell, Tone
@@ -59,7 +60,7 @@ class HelpScreen(ModalScreen[None]):
     ) -> None:
         super().__init__()
         self.facts = [*_key_facts(registry, scopes, context)]
-        if Scope.LAG in scopes:
+        if LAG in scopes:
             self.facts += _section("Filter", [(text, what, Tone.PLAIN) for text, what in _FILTERS])
         states = [(symbols.state(state), what, Tone.PLAIN) for state, what in _STATES.items()]
         trends = [(symbols.trend(trend), what, Tone.PLAIN) for trend, what in _TRENDS.items()]
@@ -92,7 +93,7 @@ def _key_facts(
             for action in registry.in_scopes([scope])
             if action.keys and action.applies(context)
         ]
-        facts += _section(scope.value, rows)
+        facts += _section(scope.heading, rows)
     return facts
 
 

@@ -7,7 +7,7 @@ import time
 from textual import on
 from textual.app import ComposeResult
 
-from ccr_tui.actions import ActionContext, Scope
+from ccr_tui.actions import FLOW, GLOBAL, TABLE, ActionContext
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.messages import PartitionUpdate
 from ccr_tui.screens.base import CcrScreen, Console
@@ -16,6 +16,7 @@ from ccr_tui.screens.facts import partition_facts
 from ccr_tui.screens.lag import filtering
 from ccr_tui.screens.lag.columns import lag_columns
 from ccr_tui.screens.lag.filterbar import FilterBar
+from ccr_tui.screens.lag.place import SCOPE
 from ccr_tui.screens.lag.titles import LagTitles
 from ccr_tui.state import ConsoleState
 from ccr_tui.widgets.details import DetailPanel
@@ -28,12 +29,12 @@ from engine.api.snapshots import FlowSnapshot, PartitionSnapshot
 class LagScreen(CcrScreen):
     """One flow's partitions; the one under the cursor is described below the table."""
 
-    SCOPES = (Scope.LAG, Scope.FLOW, Scope.TABLE, Scope.GLOBAL)
-    BINDINGS = REGISTRY.bindings(Scope.LAG, Scope.FLOW)
+    SCOPES = (SCOPE, FLOW, TABLE, GLOBAL)
+    BINDINGS = REGISTRY.bindings(SCOPE, FLOW)
 
-    def __init__(self, console: Console, flow_name: str) -> None:
-        super().__init__(console)
-        self.flow_name = flow_name
+    def __init__(self, console: Console, subject: str | None = None) -> None:
+        super().__init__(console, subject)
+        self.flow_name = subject or ""
         self.titles = LagTitles(console.symbols)
         self.filter_bar = FilterBar()
         self.table: LineTable[PartitionSnapshot] = LineTable(

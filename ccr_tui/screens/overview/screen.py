@@ -9,13 +9,13 @@ from textual import on
 from textual.app import ComposeResult
 
 from ccr_tui import formats
-from ccr_tui.actions import ActionContext, Scope
+from ccr_tui.actions import FLOW, GLOBAL, TABLE, ActionContext
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.screens.base import CcrScreen, Console
 from ccr_tui.screens.dialogs.text import TextDialog
 from ccr_tui.screens.facts import age_tone, event_facts, flow_facts
-from ccr_tui.screens.lag.screen import LagScreen
 from ccr_tui.screens.overview.columns import FlowRow, event_columns, flow_columns
+from ccr_tui.screens.overview.place import SCOPE
 from ccr_tui.screens.tones import flow_concern
 from ccr_tui.state import ConsoleState, EventRow
 from ccr_tui.widgets.details import DetailPanel
@@ -31,12 +31,14 @@ from engine.api.snapshots import FlowSnapshot
 class OverviewScreen(CcrScreen):
     """Flows above, details between, events below."""
 
-    SCOPES = (Scope.OVERVIEW, Scope.FLOW, Scope.TABLE, Scope.GLOBAL)
-    BINDINGS = REGISTRY.bindings(Scope.OVERVIEW, Scope.FLOW)
+    SCOPES = (SCOPE, FLOW, TABLE, GLOBAL)
+    BINDINGS = REGISTRY.bindings(SCOPE, FLOW)
 
-    def __init__(self, console: Console, hints: Sequence[str] = ()) -> None:
+    def __init__(
+        self, console: Console, subject: str | None = None, hints: Sequence[str] = ()
+    ) -> None:
         """Show `hints` of what to try at the bottom (`ccr demo` gives some)."""
-        super().__init__(console)
+        super().__init__(console, subject)
         self.hints = hints
         symbols = console.symbols
         self.flows: LineTable[FlowRow] = LineTable(
@@ -155,7 +157,7 @@ class OverviewScreen(CcrScreen):
     def do_open(self) -> None:
         """Open the flow's lag."""
         if self.flow is not None:
-            self.app.push_screen(LagScreen(self.console, self.flow.name))
+            self.console.go("lag", self.flow.name)
 
     def do_details(self) -> None:
         """Show what is under the cursor in full."""

@@ -19,7 +19,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ccr_tui.actions import Scope
+from ccr_tui.actions import TABLE
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.table.book import Key, Order, Predicate, RowBook
@@ -36,7 +36,7 @@ _CELLS_KEPT = 1000
 class LineTable(ScrollView, Generic[RowT], can_focus=True):
     """Rows in columns, with a cursor."""
 
-    BINDINGS = REGISTRY.bindings(Scope.TABLE)
+    BINDINGS = REGISTRY.bindings(TABLE)
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "line-table--cursor",
         "line-table--cursor-blurred",

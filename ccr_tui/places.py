@@ -1,0 +1,48 @@
+"""A place: a full screen that one can go to, with what it is called and what can be done there.
+
+A new one is a folder of `ccr_tui/screens` with a `place.py`, and a line in
+`ccr_tui/screens/everywhere.py`. Its screen's module is imported when it is first opened.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ccr_tui.actions import Action, ActionContext, Scope
+
+if TYPE_CHECKING:
+    from ccr_tui.screens.base import CcrScreen
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one can go."""
+
+    id: str
+    title: str
+    scope: Scope
+    actions: tuple[Action, ...]
+    screen: str
+    """`module:class` of a `CcrScreen` that is made from (console, subject)."""
+    key: str = ""
+    subject: Callable[[ActionContext], str | None] | None = None
+    """What it is about, from where one is; without it the place is about everything."""
+    needs: str = ""
+    """What `subject` looks for, as in `a flow`."""
+
+    def screen_class(self) -> type[CcrScreen]:
+        """Import the screen."""
+        module, _, name = self.screen.partition(":")
+        found: type[CcrScreen] = getattr(importlib.import_module(module), name)
+        return found
+
+
+def flow_in_sight(context: ActionContext) -> str | None:
+    """Choose the flow that is selected, or the first one."""
+    if context.flow is not None:
+        return context.flow.name
+    flows = context.state.snapshot.flows if context.state.snapshot else ()
+    return flows[0].name if flows else None

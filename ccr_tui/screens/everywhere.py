@@ -1,0 +1,14 @@
+"""All places of the console, in the order of their keys."""
+
+from __future__ import annotations
+
+from ccr_tui.places import Place
+from ccr_tui.screens.lag.place import PLACE as LAG
+from ccr_tui.screens.overview.place import PLACE as OVERVIEW
+
+PLACES: tuple[Place, ...] = (OVERVIEW, LAG)
+
+
+def place_named(place_id: str) -> Place:
+    """Return a place by its id."""
+    return next(place for place in PLACES if place.id == place_id)
