@@ -45,7 +45,8 @@ class Cluster:
         # One an address: a broker that swallows connections must hold up nobody else's.
         self._dialing: dict[tuple[str, int], asyncio.Lock] = {}
         self._retired: set[Connection] = set()
-        self._last_metadata: tuple[MetadataResponse, ClusterMetadata] | None = None  # of all topics
+        # By whether all topics were asked for: what is told again need not be read again.
+        self._last_metadata: dict[bool, tuple[MetadataResponse, ClusterMetadata]] = {}
 
     async def close(self) -> None:
         """Close the request connections."""
@@ -163,8 +164,8 @@ class Cluster:
         `operations`: with what we are allowed to do with each.
         """
         answer = await self.request(MetadataRequest(topics, operations=operations))
-        last = self._last_metadata
-        if last is not None and topics is None and last[0].payload == answer.payload:
+        last = self._last_metadata.get(topics is None)
+        if last is not None and last[0].payload == answer.payload:
             return last[1]
         try:
             metadata: ClusterMetadata = answer.parse()
@@ -172,8 +173,7 @@ class Cluster:
             raise KafkaError(
                 "asking cluster", self.name, f"its answer to Metadata makes no sense: {error}"
             ) from error
-        if topics is None:
-            self._last_metadata = answer, metadata
+        self._last_metadata[topics is None] = answer, metadata
         if metadata.brokers:
             self.brokers = metadata.brokers
         return metadata

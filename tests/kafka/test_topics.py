@@ -31,7 +31,16 @@ from engine.kafka.cluster import LATEST, Cluster
 from engine.kafka.topic_configs import alter_configs, described_configs
 from engine.sandbox import Sandbox
 from engine.service.codec import PREVIEW
-from tests.kafka.engines import FreshTopic, Running, create, grow, producer, running, until
+from tests.kafka.engines import (
+    FreshTopic,
+    Running,
+    create,
+    grow,
+    producer,
+    running,
+    until,
+    until_async,
+)
 
 pytestmark = pytest.mark.kafka
 
@@ -374,3 +383,22 @@ async def test_two_names_of_one_cluster_are_refused(sides: Sides, fresh_topic: F
         assert reason is not None
         assert "one and the same" in reason.text
         assert not engine.flow.board.partitions
+
+
+async def test_an_answer_about_topics_that_is_the_same_again_is_not_read_again(
+    sides: Sides, fresh_topic: FreshTopic
+) -> None:
+    topic = fresh_topic("again")
+    await sides.make("east", topic, 2)
+    seen = await sides.east.metadata([topic])
+    assert await sides.east.metadata([topic]) is seen
+    everything = await sides.east.metadata()
+    assert await sides.east.metadata([topic]) is seen, "one answer does not push out the other"
+    assert everything.topics.keys() > {topic}
+    await grow(sides.sandbox, topic, 3)
+    await until_async(lambda: _has(sides.east, topic, 3), "the third partition is told of")
+
+
+async def _has(cluster: Cluster, topic: str, partitions: int) -> bool:
+    found = (await cluster.metadata([topic])).topics.get(topic)
+    return found is not None and len(found.partitions) == partitions
