@@ -12,7 +12,6 @@ from textual import on
 from textual.app import App, SystemCommand
 from textual.command import Provider
 from textual.screen import Screen
-from textual.widgets import Input
 
 from ccr_tui import giving, performing
 from ccr_tui.actions import GLOBAL, Action, ActionContext
@@ -148,7 +147,7 @@ class CcrApp(App[None], inherit_bindings=False):
         """Keep most keys out of dialogs and of what is typed."""
         if action != "act" or REGISTRY[str(parameters[0])].in_inputs:
             return super().check_action(action, parameters)
-        return isinstance(self.screen, CcrScreen) and not isinstance(self.focused, Input)
+        return isinstance(self.screen, CcrScreen) and not self.screen.takes_text
 
     def action_act(self, action_id: str) -> None:
         """Perform one of the actions that work everywhere."""

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Input, Static
+from textual.widgets import Input, Static, TextArea
 
 from ccr_tui.actions import GLOBAL, Action, ActionContext, Scope
 from ccr_tui.bridge import EngineBridge
@@ -103,13 +103,19 @@ class CcrScreen(Screen[None]):
         """Fit header and footer to the new width."""
         self.call_after_refresh(self.show_state)
 
+    @property
+    def takes_text(self) -> bool:
+        """Whether keys are text now, and not commands."""
+        return isinstance(self.focused, Input | TextArea)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let the one of several actions on a key through that applies; none while typing."""
         if action != "act":
             return super().check_action(action, parameters)
-        if isinstance(self.focused, Input):
+        meant = REGISTRY[str(parameters[0])]
+        if self.takes_text and not meant.in_inputs:
             return False
-        return REGISTRY[str(parameters[0])].applies(self.context())
+        return meant.applies(self.context())
 
     def action_act(self, action_id: str) -> None:
         """Perform an action of the registry."""
