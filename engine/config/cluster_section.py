@@ -16,8 +16,9 @@ from pydantic import (
 )
 
 from engine.config.context import FilePath
-from engine.config.fields import Model, Text
+from engine.config.fields import Model, Seconds, Text
 from engine.config.secrets import SecretRef
+from engine.config.units import within_seconds
 
 
 class SecurityProtocol(StrEnum):
@@ -224,6 +225,10 @@ class ClusterConfig(Model):
     """Login; needed with SASL_PLAINTEXT and SASL_SSL."""
     tls: TlsConfig = TlsConfig()
     """Trust and client certificate, for SSL and SASL_SSL."""
+    connect_timeout: Annotated[Seconds, AfterValidator(within_seconds("500ms", "2m"))] = 10.0
+    """How long setting up a connection may take, login included, e.g. 10s."""
+    request_timeout: Annotated[Seconds, AfterValidator(within_seconds("3s", "10m"))] = 30.0
+    """How long a broker may owe an answer while nothing moves, e.g. 30s."""
     environment: Environment = Environment.DEVELOPMENT
     """production, staging or development."""
     read_only: StrictBool = False

@@ -21,7 +21,7 @@ from engine.kafka import codes
 from engine.kafka.codes import Code
 from engine.kafka.connection import ConnectionLostError, DataConnection, adopt
 from engine.kafka.describe_producers import DescribeProducersRequest, ProducerState
-from engine.kafka.dialing import REQUEST_TIMEOUT_S, BrokerFacts, Connection, Dialer
+from engine.kafka.dialing import BrokerFacts, Connection, Dialer
 from engine.kafka.fetch import TopicPartition
 from engine.kafka.metadata import NO_LEADER, ClusterMetadata, MetadataRequest, MetadataResponse
 from engine.kafka.tls import CertificateFacts
@@ -92,7 +92,7 @@ class Cluster:
             connection.close()
 
         self._retired.add(connection)
-        asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, close)
+        asyncio.get_running_loop().call_later(self.config.request_timeout, close)
 
     def _addresses(self) -> list[tuple[str, int]]:
         bootstrap = [server.rpartition(":") for server in self.config.bootstrap_servers]

@@ -224,7 +224,7 @@ class DataConnection(asyncio.BufferedProtocol):
         if deadline <= now and self._is_taking():
             deadline = now + self._patience / _LOOKS
         if deadline <= now:
-            self.abort("no answer within the request's time limit")
+            self.abort(f"no answer within {self._patience:g} s")
         else:
             self._watch(deadline)
 

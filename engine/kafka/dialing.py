@@ -21,11 +21,10 @@ from engine.config.cluster_section import ClusterConfig, SaslMechanism, Security
 from engine.errors import ConnectError
 from engine.kafka import tls
 from engine.kafka.oauth import TokenProvider
-from engine.kafka.refusals import CONNECT_TIMEOUT_S, is_about_credentials, why
+from engine.kafka.refusals import is_about_credentials, why
 from engine.kafka.tls import Tls
 from engine.kafka.wire import CLIENT_ID
 
-REQUEST_TIMEOUT_S = 30.0
 # Of a session's lifetime (KIP-368): connections made together must not all end together.
 RETIRE_AT = (0.75, 0.9)
 
@@ -131,7 +130,7 @@ class Dialer:
             host,
             port,
             client_id=CLIENT_ID,
-            request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
+            request_timeout_ms=int(self.config.request_timeout * 1000),
             ssl_context=self.tls.context if self.tls else None,
             security_protocol=self.config.security_protocol.value,
             sasl_mechanism=sasl.mechanism.value if sasl else None,
@@ -140,7 +139,7 @@ class Dialer:
             sasl_oauth_token_provider=self.tokens,
         )
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(self.config.connect_timeout):
                 await connection.connect()
         except (OSError, EOFError, TimeoutError, ValueError, kafka_errors.KafkaError) as error:
             self.stale = self.stale or is_about_credentials(error)
@@ -149,7 +148,7 @@ class Dialer:
 
     def _explain(self, address: str, error: Exception) -> ConnectError:
         own = self.tls.own if self.tls else None
-        cause, next_step = why(error, self.config.security_protocol, self.login, own)
+        cause, next_step = why(error, self.config, self.login, own)
         return ConnectError(
             "connecting to cluster", f"{self.cluster} at {address}", cause, next_step
         )

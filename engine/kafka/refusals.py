@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 
 from aiokafka import errors as kafka_errors
 
-from engine.config.cluster_section import SecurityProtocol
+from engine.config.cluster_section import ClusterConfig
 from engine.kafka.tls import CertificateFacts
-
-CONNECT_TIMEOUT_S = 10.0
 
 _OTHER_NAME = (
     "Use a name that the certificate has, in bootstrap_servers and in the brokers'"
@@ -33,7 +31,7 @@ _WRONG_PROTOCOL = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "
 
 def why(
     error: Exception,
-    protocol: SecurityProtocol,
+    config: ClusterConfig,
     login: str,
     own: CertificateFacts | None,
 ) -> tuple[str, str]:
@@ -57,12 +55,12 @@ def why(
             return "connection refused", "Is the broker running, and the port right?"
         case TimeoutError():
             return (
-                f"no answer within {CONNECT_TIMEOUT_S:.0f} s",
+                f"no answer within {config.connect_timeout:g} s",
                 "Check the network and firewalls on the way",
             )
         case kafka_errors.KafkaConnectionError() | EOFError() | ConnectionResetError():
             return (
-                f"the broker closed the connection during the set-up as {protocol}",
+                f"the broker closed the connection during the set-up as {config.security_protocol}",
                 "Check security_protocol against the broker's listener",
             )
         case _:

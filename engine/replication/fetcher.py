@@ -33,7 +33,6 @@ PARTITION_BYTES = 1024 * 1024
 IDLE_WAIT_MS = 500
 PRESSED_WAIT_MS = 10  # while partitions are left out: ask again soon
 LIMIT_LOOK_S = 0.25  # a limit may be changed while it holds something up
-ANSWER_TIMEOUT_S = 30.0
 LONG_WORK_BYTES = 64 * 1024
 _SESSION_ENDED = (
     Code.FETCH_SESSION_ID_NOT_FOUND,
@@ -203,7 +202,8 @@ class Fetcher:
             max_bytes=self._limiter.fetch_bytes(MAX_BYTES),
             partition_max_bytes=self._limiter.fetch_bytes(PARTITION_BYTES),
         )
-        return await connection.send(fetch.API_KEY, version, [body], ANSWER_TIMEOUT_S)
+        limit = self._cluster.config.request_timeout
+        return await connection.send(fetch.API_KEY, version, [body], limit)
 
     def _update_session(self) -> None:
         check, self._check = self._check | self._pressed, set()

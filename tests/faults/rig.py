@@ -53,6 +53,10 @@ async def until(condition: Callable[[], Awaitable[bool]], what: str, seconds: fl
         await asyncio.sleep(POLL_S)
 
 
+IMPATIENT = {"connect_timeout": "3s", "request_timeout": "8s"}
+"""For clusters that keep the engine waiting: what a test then waits for, too."""
+
+
 class Rig:
     """One flow from east to west over topics of its own on a sandbox.
 
@@ -66,6 +70,7 @@ class Rig:
         self._bootstrap = bootstrap or {
             cluster: sandbox.bootstrap(cluster) for cluster in ("east", "west")
         }
+        self.timeouts: Mapping[str, str] = {}
         self.folder = folder
         self.run = uuid.uuid4().hex[:8]
         self.flow = f"flow-{self.run}"
@@ -83,7 +88,7 @@ class Rig:
         """Write a config file; two engines on one host need two files with the same content."""
         path = self.folder / f"{name}.yaml"
         clusters = {
-            cluster: {"bootstrap_servers": servers.split(",")}
+            cluster: {"bootstrap_servers": servers.split(","), **self.timeouts}
             for cluster, servers in self._bootstrap.items()
         }
         flow = {

@@ -43,7 +43,7 @@ async def test_both_clusters_restart_under_load(linked: Linked, tmp_path: Path) 
 async def test_brokers_frozen_for_a_time(linked: Linked, tmp_path: Path, longer: int) -> None:
     """SIGSTOP and SIGCONT, first the target's broker, then the source's.
 
-    It says so within seconds, long before the request's time limit (30 s) ends the connection.
+    It says so within seconds, long before the `request_timeout` (30 s) ends the connection.
     """
     sandbox = linked.sandbox
     async with rig(sandbox, tmp_path) as flow:

@@ -12,7 +12,7 @@ import pytest
 from engine.api.snapshots import FlowState
 from tests.faults.conftest import Linked
 from tests.faults.proxy import DOWN, UP, Proxy
-from tests.faults.rig import CLICKS, ORDERS, READINGS, Rig, rig, until
+from tests.faults.rig import CLICKS, IMPATIENT, ORDERS, READINGS, Rig, rig, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(150)]
 
@@ -62,6 +62,7 @@ async def test_stalled_in_the_middle_of_a_frame(linked: Linked, flow: Rig) -> No
     limit the engine says so and goes on by new connections.
     """
     proxy = linked.proxy
+    flow.timeouts = IMPATIENT
     engine = flow.engine()
     engine.start()
     await flow.load()
@@ -69,7 +70,7 @@ async def test_stalled_in_the_middle_of_a_frame(linked: Linked, flow: Rig) -> No
     for cluster, towards in (("west", UP), ("east", DOWN)):
         (port,) = linked.ports[cluster]
         await _trapped(proxy, port, towards, "stall")
-    waiting = await engine.reaches(FlowState.WAITING, 60, reason="no answer within")
+    waiting = await engine.reaches(FlowState.WAITING, 30, reason="no answer within")
     assert waiting.reason is not None
     assert "east" in waiting.reason.text or "west" in waiting.reason.text
     await engine.reaches(FlowState.RUNNING)
@@ -83,12 +84,13 @@ async def test_black_hole(linked: Linked, flow: Rig) -> None:
     """
     (port,) = linked.ports["east"]
     await flow.load(1.5)
+    flow.timeouts = IMPATIENT
     engine = flow.engine()
     engine.start()
     await engine.works()
     linked.proxy.black_hole(port)
     linked.proxy.cut(port, reset=True)
-    waiting = await engine.reaches(FlowState.WAITING, reason="no answer within 10 s")
+    waiting = await engine.reaches(FlowState.WAITING, reason="no answer within 3 s")
     assert waiting.reason is not None
     assert f"east at 127.0.0.1:{port}" in waiting.reason.text
     assert waiting.reason.next_step

@@ -16,7 +16,17 @@ from aiokafka.errors import KafkaError as AioKafkaError
 from engine.api.snapshots import FlowState, PartitionSnapshot
 from engine.sandbox import Sandbox
 from tests.faults.conftest import Linked, behind_proxy
-from tests.faults.rig import CLICKS, ORDERS, PARTITIONS, POLL_S, EngineProcess, Rig, rig, until
+from tests.faults.rig import (
+    CLICKS,
+    IMPATIENT,
+    ORDERS,
+    PARTITIONS,
+    POLL_S,
+    EngineProcess,
+    Rig,
+    rig,
+    until,
+)
 from tests.kafka.engines import producer
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(200)]
@@ -151,6 +161,7 @@ async def test_one_broker_is_a_black_hole(linked_trio: Linked, tmp_path: Path) -
     proxy, port = linked_trio.proxy, linked_trio.ports["west"][1]
     async with rig(linked_trio.sandbox, tmp_path, linked_trio.bootstrap) as flow:
         await flow.load(1.5, shapes=(CLICKS, ORDERS))
+        flow.timeouts = IMPATIENT
         engine = flow.engine()
         engine.start()
         await engine.works()
@@ -158,7 +169,7 @@ async def test_one_broker_is_a_black_hole(linked_trio: Linked, tmp_path: Path) -
         proxy.black_hole(port)
         proxy.cut(port, reset=True)
         try:
-            waiting = await engine.reaches(FlowState.WAITING, reason="no answer within 10 s")
+            waiting = await engine.reaches(FlowState.WAITING, reason="no answer within 3 s")
             assert waiting.reason is not None
             assert f"west at 127.0.0.1:{port}" in waiting.reason.text
             before = await _mirrored(engine, flow)
