@@ -11,13 +11,15 @@ from engine.api.group_snapshots import GroupsPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
-from engine.config.flow_section import TopicSelection
+from engine.config.flow_section import FlowConfig, TopicSelection
 from engine.config.regexes import check_regex
 from engine.engine import Engine
 from engine.errors import CcrError, ConfigError, ConnectError, RefusedError
 from engine.kafka.connection import ConnectionLostError
 from engine.replication.loss_report import with_groups
+from engine.replication.topics.candidates import Candidates
 from engine.replication.topics.neighbours import written_by_others
+from engine.replication.topics.preview import Previewer
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ class LocalFlowsApi:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._candidates = Candidates()
 
     def _may_change(self, operation: str, flow: str) -> None:
         section = self._engine.flow(flow).config
@@ -71,16 +74,28 @@ class LocalFlowsApi:
         """Return the last hour of a flow, or of a source topic."""
         return self._engine.flow(flow).losses.history(topic)
 
-    async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
+    async def select(
+        self, flow: str, tried: TopicSelection | FlowConfig | None = None
+    ) -> SelectionSnapshot:
         """Return what the flow's regexes select, or others that are being tried."""
-        return await self._engine.flow(flow).previewer.select(topics)
+        return await self._previewer(flow, tried).select(_topics(tried))
 
-    async def preview(self, flow: str, topics: TopicSelection | None = None) -> PreviewSnapshot:
+    async def preview(
+        self, flow: str, tried: TopicSelection | FlowConfig | None = None
+    ) -> PreviewSnapshot:
         """Return what the flow does with each topic, and how large it is."""
-        previewer = self._engine.flow(flow).previewer
+        previewer = self._previewer(flow, tried)
         flows, clusters = self._engine.config.flows, self._engine.clusters
-        written, notes = await written_by_others(flow, flows, clusters)
-        return await previewer.preview(topics, written, notes)
+        target = previewer.clusters[1].name
+        written, notes = await written_by_others(flow, target, flows, clusters)
+        return await previewer.preview(_topics(tried), written, notes)
+
+    def _previewer(self, flow: str, tried: TopicSelection | FlowConfig | None) -> Previewer:
+        if not isinstance(tried, FlowConfig):
+            return self._engine.flow(flow).previewer
+        running = self._engine.flows.get(flow)
+        own = running.previewer if running else None
+        return self._candidates.previewer(flow, tried, self._engine.clusters, own)
 
     async def pause(self, flow: str) -> CommandResult:
         """Stop fetching; what is in flight is finished."""
@@ -132,6 +147,11 @@ class LocalFlowsApi:
         self._may_change("taking over flow", flow)
         changed = self._engine.flow(flow).take_over()
         return CommandResult(changed, f"taking over {flow}" if changed else "already_owned")
+
+
+def _topics(tried: TopicSelection | FlowConfig | None) -> TopicSelection | None:
+    """Return regexes that are tried by themselves; a section has its own."""
+    return tried if isinstance(tried, TopicSelection) else None
 
 
 class LocalClustersApi:

@@ -46,6 +46,7 @@ class SelectionSnapshot:
     topics: tuple[tuple[str, int, int], ...]  # name, partitions, index of its decision
     looked_at: float  # when the source was asked for its topics
     seconds: float  # how long deciding took
+    prefix: str = ""  # what the names of mirrors begin with, before the source topic's
 
 
 class Action(StrEnum):

@@ -16,7 +16,7 @@ from engine.api.group_snapshots import GroupsPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
-from engine.config.flow_section import TopicSelection
+from engine.config.flow_section import FlowConfig, TopicSelection
 
 
 class FlowsApi(Protocol):
@@ -45,17 +45,23 @@ class FlowsApi(Protocol):
         """Return the last hour of a flow, or of a source topic that was among the worst."""
         ...
 
-    async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
+    async def select(
+        self, flow: str, tried: TopicSelection | FlowConfig | None = None
+    ) -> SelectionSnapshot:
         """Return what the flow's regexes select, or others that are being tried; quick.
 
+        `tried` may be a whole section, too: then there need not be such a flow yet.
         Raises also TooSlowError (a regex), and KafkaError.
         """
         ...
 
-    async def preview(self, flow: str, topics: TopicSelection | None = None) -> PreviewSnapshot:
+    async def preview(
+        self, flow: str, tried: TopicSelection | FlowConfig | None = None
+    ) -> PreviewSnapshot:
         """Return what the flow does with each topic, and how large it is; takes a second or more.
 
-        With other regexes, what it would do. Raises as `select` does. Changes nothing.
+        With `tried`, as `select` takes it, what it would do. Raises as `select` does. Changes
+        nothing.
         """
         ...
 

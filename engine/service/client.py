@@ -16,7 +16,7 @@ from engine.api.group_snapshots import GroupsPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
-from engine.config.flow_section import TopicSelection
+from engine.config.flow_section import FlowConfig, TopicSelection
 from engine.errors import ConnectError, RefusedError
 from engine.service import codec
 from engine.service.paths import check_runtime_dir
@@ -92,13 +92,17 @@ class RemoteFlows:
         """Return the last hour of a flow, or of a source topic."""
         return await self._wire.get(_path(flow, "history"), codec.HISTORY, **_topic(topic))
 
-    async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
+    async def select(
+        self, flow: str, tried: TopicSelection | FlowConfig | None = None
+    ) -> SelectionSnapshot:
         """Return what the flow's regexes select, or others that are being tried."""
-        return await self._wire.ask(_path(flow, "select"), _topics(topics), codec.SELECTION)
+        return await self._wire.ask(_path(flow, "select"), _tried(tried), codec.SELECTION)
 
-    async def preview(self, flow: str, topics: TopicSelection | None = None) -> PreviewSnapshot:
+    async def preview(
+        self, flow: str, tried: TopicSelection | FlowConfig | None = None
+    ) -> PreviewSnapshot:
         """Return what the flow does with each topic, and how large it is."""
-        return await self._wire.ask(_path(flow, "preview"), _topics(topics), codec.PREVIEW)
+        return await self._wire.ask(_path(flow, "preview"), _tried(tried), codec.PREVIEW)
 
     async def pause(self, flow: str) -> CommandResult:
         """Stop fetching; survives restarts."""
@@ -253,8 +257,11 @@ def _topic(topic: str | None) -> dict[str, str]:
     return {} if topic is None else {"topic": topic}
 
 
-def _topics(topics: TopicSelection | None) -> dict[str, Any]:
-    return {} if topics is None else {"topics": topics.model_dump(mode="json")}
+def _tried(tried: TopicSelection | FlowConfig | None) -> dict[str, Any]:
+    if tried is None:
+        return {}
+    kind = "section" if isinstance(tried, FlowConfig) else "topics"
+    return {kind: tried.model_dump(mode="json", exclude_unset=True)}
 
 
 def _path(flow: str, leaf: str) -> str:

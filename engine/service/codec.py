@@ -23,7 +23,7 @@ from engine.api.snapshots import (
     PartitionSnapshot,
     PartitionsPage,
 )
-from engine.config.flow_section import TopicSelection
+from engine.config.flow_section import FlowConfig, TopicSelection
 from engine.errors import (
     CcrError,
     ConfigError,
@@ -81,10 +81,16 @@ class SecretBody(_Body):
     value: SecretStr
 
 
-class TopicsBody(_Body):
+class TriedBody(_Body):
     """What POST …/select and …/preview take; nothing means the flow's own regexes."""
 
     topics: TopicSelection | None = None
+    section: FlowConfig | None = None
+
+    @property
+    def tried(self) -> TopicSelection | FlowConfig | None:
+        """The one of the two that was given."""
+        return self.section or self.topics
 
 
 class EmptyBody(_Body):

@@ -6,8 +6,9 @@ GET  /v1/flows/FLOW/partitions?since=N  PartitionsPage
 GET  /v1/flows/FLOW/groups              GroupsPage
 GET  /v1/flows/FLOW/loss?topic=TOPIC    LossSnapshot; with a topic, optional, its partitions too
 GET  /v1/flows/FLOW/history?topic=TOPIC HistorySnapshot of the flow, or of a topic
-POST /v1/flows/FLOW/select              {"topics": {"include": […], "exclude": […]}}, optional;
-                                        SelectionSnapshot; changes nothing
+POST /v1/flows/FLOW/select              {"topics": {"include": […], "exclude": […]}}, optional, or
+                                        {"section": what a flow's section may say}, then FLOW need
+                                        not exist; SelectionSnapshot; changes nothing
 POST /v1/flows/FLOW/preview             the same; PreviewSnapshot
 POST /v1/flows/FLOW/pause               CommandResult; likewise resume and take-over
 POST /v1/flows/FLOW/retry               {"topic": …, "partition": …, "accept": …}, all optional
@@ -49,7 +50,7 @@ _Model = TypeVar(
     codec.RetryBody,
     codec.LimitBody,
     codec.SecretBody,
-    codec.TopicsBody,
+    codec.TriedBody,
     codec.EmptyBody,
 )
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -121,13 +122,13 @@ class ControlServer:
         return _answer(codec.HISTORY.dump_json(history))
 
     async def _select(self, request: web.Request) -> web.Response:
-        body = await _body(request, codec.TopicsBody)
-        selection = await self._api.flows.select(request.match_info["flow"], body.topics)
+        body = await _body(request, codec.TriedBody)
+        selection = await self._api.flows.select(request.match_info["flow"], body.tried)
         return _answer(codec.SELECTION.dump_json(selection))
 
     async def _preview(self, request: web.Request) -> web.StreamResponse:
-        body = await _body(request, codec.TopicsBody)
-        preview = await self._api.flows.preview(request.match_info["flow"], body.topics)
+        body = await _body(request, codec.TriedBody)
+        preview = await self._api.flows.preview(request.match_info["flow"], body.tried)
         return await _stream(request, codec.preview_chunks(preview))
 
     async def _pause(self, request: web.Request) -> web.Response:

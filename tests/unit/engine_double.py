@@ -16,7 +16,7 @@ from engine.api.snapshots import (
     Event,
     PartitionsPage,
 )
-from engine.config.flow_section import TopicSelection
+from engine.config.flow_section import FlowConfig, TopicSelection
 
 SNAPSHOT = EngineSnapshot(
     "0.1.0", "engine-1", EngineMode.SERVICE, "host", 1, "/c.yaml", False, 1.0, 2.0
@@ -72,14 +72,18 @@ class RecordingEngine:
         self.calls.append(("groups", flow))
         return self.groups_pages[flow]
 
-    async def select(self, flow: str, topics: TopicSelection | None = None) -> SelectionSnapshot:
+    async def select(
+        self, flow: str, tried: TopicSelection | FlowConfig | None = None
+    ) -> SelectionSnapshot:
         self._fail()
-        self.calls.append(("select", flow, topics))
+        self.calls.append(("select", flow, tried))
         return self.selections[flow]
 
-    async def preview(self, flow: str, topics: TopicSelection | None = None) -> PreviewSnapshot:
+    async def preview(
+        self, flow: str, tried: TopicSelection | FlowConfig | None = None
+    ) -> PreviewSnapshot:
         self._fail()
-        self.calls.append(("preview", flow, topics))
+        self.calls.append(("preview", flow, tried))
         return self.previews[flow]
 
     @property

@@ -24,7 +24,7 @@ from engine.api.snapshots import (
     Severity,
     Trend,
 )
-from engine.config.flow_section import TopicSelection
+from engine.config.flow_section import FlowConfig, TopicSelection
 from engine.errors import CcrError, ConfigError, ConnectError, KafkaError, RefusedError
 from engine.service import client as client_module
 from engine.service import codec
@@ -143,6 +143,22 @@ async def test_groups_arrive_whole(engine: RecordingEngine, remote: RemoteEngine
     assert engine.calls == [("groups", "dr")]
 
 
+SECTION = FlowConfig.model_validate(
+    {
+        "source": "eu",
+        "target": "us",
+        "topics": {"include": [r"orders\..*"]},
+        "rename": "prefix",
+        "start": {"timestamp": "2026-11-01T00:00:00Z"},
+        "limits": {"bytes_per_second": "50MiB", "topics": {".*": "1MiB"}},
+        "groups": {"interval": "500ms"},
+        "configs": {"pinned": {"a.*": {"retention.ms": "1"}}},
+        "mm2": {"heartbeats": "both"},
+    }
+)
+"""A flow that is not there yet, with a value of every kind."""
+
+
 async def test_previews_arrive_whole_with_the_regexes_that_are_tried(
     engine: RecordingEngine, remote: RemoteEngineApi, served: ServicePaths
 ) -> None:
@@ -152,19 +168,21 @@ async def test_previews_arrive_whole_with_the_regexes_that_are_tried(
     engine.previews["primary-to-dr"] = replace(PREVIEW, topics=topics)
     chosen = tuple((f"topic.{number}", 3, number % 2) for number in range(10_000))
     decisions = (PREVIEW.topics[0].decision, PREVIEW.topics[1].decision)
-    selection = SelectionSnapshot("dr", ("a",), (), 5000, decisions, chosen, 1.0, 0.1)
+    selection = SelectionSnapshot("dr", ("a",), (), 5000, decisions, chosen, 1.0, 0.1, "eu.")
     engine.selections["dr"] = selection
     tried = TopicSelection(include=["topic.*"], exclude=[r".*\.tmp"])
     watching = RemoteEngineApi(served.socket, read_only=True)
     try:
         assert await remote.flows.preview("primary-to-dr") == engine.previews["primary-to-dr"]
         assert await remote.flows.select("dr", tried) == selection
+        assert await remote.flows.select("dr", SECTION) == selection
         assert await watching.flows.select("dr") == selection, "it changes nothing"
     finally:
         await watching.close()
     assert engine.calls == [
         ("preview", "primary-to-dr", None),
         ("select", "dr", tried),
+        ("select", "dr", SECTION),
         ("select", "dr", None),
     ]
 

@@ -11,16 +11,16 @@ from engine.replication.topics.selection import TopicSelector
 
 
 async def written_by_others(
-    flow: str, flows: Mapping[str, FlowConfig], clusters: Mapping[str, Cluster]
+    flow: str, target: str, flows: Mapping[str, FlowConfig], clusters: Mapping[str, Cluster]
 ) -> tuple[dict[str, str], list[str]]:
-    """Return topics of the flow's target with the other flow that writes each.
+    """Return topics of the flow's `target` with the other flow that writes each.
 
     And in sentences which flows could not be looked at.
     """
     written: dict[str, str] = {}
     notes = []
     for name, other in flows.items():
-        if name == flow or other.target != flows[flow].target:
+        if name == flow or other.target != target:
             continue
         selector = TopicSelector(other)
         try:

@@ -33,6 +33,7 @@ from engine.replication.identical.looking import preview_alignment
 from engine.replication.state_records import FlowRecord
 from engine.replication.sync.acls.looking import preview_acls
 from engine.replication.topics.agreed import agreed_values
+from engine.replication.topics.listing import Listing
 from engine.replication.topics.mirrors import Mirrors
 from engine.replication.topics.selection import TopicSelector
 from engine.replication.topics.sizes import Sizes, offsets
@@ -62,19 +63,23 @@ class Previewer:
         self._own = TopicSelector(config)
         self._mirrors = Mirrors(flow, config, *clusters)
         self._sizes = Sizes(self._source)
-        self._listed: tuple[float, ClusterMetadata] | None = None  # at monotonic, wall clock below
-        self._listed_at = 0.0
+        self._listing = Listing(self._source)
+
+    @property
+    def clusters(self) -> tuple[Cluster, Cluster]:
+        """Source and target."""
+        return self._source, self._target
+
+    def trying(self, flow: str, config: FlowConfig) -> Previewer:
+        """Return one for another section between the same clusters; it lists no topics anew."""
+        tried = Previewer(flow, config, self.clusters, self._board, self._record)
+        tried._listing, tried._sizes = self._listing, self._sizes
+        return tried
 
     def _selector(self, topics: TopicSelection | None) -> TopicSelector:
         if topics is None or topics == self._config.topics:
             return self._own
         return TopicSelector(self._config, topics)
-
-    async def _list(self, *, at_most_old: float) -> ClusterMetadata:
-        if self._listed is None or time.monotonic() - self._listed[0] > at_most_old:
-            self._listed = time.monotonic(), await self._source.metadata()
-            self._listed_at = time.time()
-        return self._listed[1]
 
     async def select(self, topics: TopicSelection | None) -> SelectionSnapshot:
         """Return what regexes select, the flow's own by default.
@@ -82,7 +87,7 @@ class Previewer:
         Raises TooSlowError, and ConnectError and KafkaError when the source does not list topics.
         """
         selector = self._selector(topics)
-        source = await self._list(at_most_old=LISTED_FOR_S)
+        source = await self._listing.topics(at_most_old=LISTED_FOR_S)
         began = time.perf_counter()
         decisions = await selector.decide(source.topics.values())
         distinct: dict[Decision, int] = {}
@@ -101,8 +106,9 @@ class Previewer:
             sum(decision.taken for decision in decisions.values()),
             tuple(distinct),
             rows,
-            self._listed_at,
+            self._listing.at,
             time.perf_counter() - began,
+            selector.prefix,
         )
 
     async def preview(
@@ -118,7 +124,7 @@ class Previewer:
         """
         began = time.perf_counter()
         selector = self._selector(topics)
-        source = await self._list(at_most_old=0.0)
+        source = await self._listing.topics(at_most_old=0.0)
         decisions = await selector.decide(source.topics.values())
         chosen = {name: source.topics[name] for name in decisions if decisions[name].taken}
         plans = await self._plans(chosen, selector, also_written)

@@ -37,7 +37,8 @@ class TopicSelector:
         self._named = {_ESCAPED.sub(r"\1", pattern) for pattern in self.topics.include}
         self._include = _rules(Rule.INCLUDE, self.topics.include)
         self._exclude = _rules(Rule.EXCLUDE, self.topics.exclude)
-        self._prefix = f"{flow.source}." if flow.rename == Rename.PREFIX else ""
+        self.prefix = f"{flow.source}." if flow.rename == Rename.PREFIX else ""
+        """What the names of mirrors begin with; MirrorMaker 2's heartbeats' always do."""
         self._source, self._target = flow.source, flow.target
         self._heartbeats_back = {*map(names.replicated_heartbeats, (flow.source, flow.target))}
         self._heartbeats = flow.mm2.heartbeats is not None
@@ -76,7 +77,7 @@ class TopicSelector:
         """Return the mirror topic's name."""
         if self._heartbeats and topic == names.HEARTBEATS:
             return names.replicated_heartbeats(self._source)
-        return self._prefix + topic
+        return self.prefix + topic
 
     def _decide_all(self, topics: Iterable[TopicMetadata]) -> None:
         self._spent = dict.fromkeys([*self.topics.include, *self.topics.exclude], 0.0)
@@ -119,7 +120,7 @@ class TopicSelector:
 
     def _loops(self, name: str) -> bool:
         """Whether a renamed mirror went through the target, as MirrorMaker 2's isCycle has it."""
-        while self._prefix and "." in name:
+        while self.prefix and "." in name:
             if name.startswith(f"{self._target}.") and len(name) > len(self._target) + 1:
                 return True
             name = name.partition(".")[2]
