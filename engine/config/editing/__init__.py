@@ -1,0 +1,1 @@
+"""Edits of a configuration file that leave everything else in it as it was written."""
