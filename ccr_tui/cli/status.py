@@ -173,6 +173,12 @@ def _flow_row(flow: FlowSnapshot, snapshot: EngineSnapshot) -> Row:
     notes = _notes(flow.reason)
     if flow.partitions_stopped:
         notes += (f"partitions stopped: {flow.partitions_stopped} (ccr lag {flow.name})",)
+    if flow.overtaken is not None:
+        first = flow.overtaken
+        what = wording.overtaken(first.first, snapshot.taken_at)
+        notes += (f"{first.topic}/{first.partition}: {what}",)
+        if first.partitions > 1:
+            notes += (f"partitions overtaken within a day: {first.partitions}",)
     notes += tuple(_inbound(flow))
     if flow.offsets is not None:
         notes += (f"offsets: {flow.offsets}",)
@@ -233,11 +239,11 @@ def lag_lines(
             continue
         yield from table(
             ("topic", "part", "State", "source end", "mirrored to", "lag", "behind"),
-            [_partition_row(row) for row in rows],
+            [_partition_row(row, snapshot.taken_at) for row in rows],
         )
 
 
-def _partition_row(row: PartitionSnapshot) -> Row:
+def _partition_row(row: PartitionSnapshot, now: float) -> Row:
     cells = (
         row.topic,
         str(row.partition),
@@ -247,7 +253,8 @@ def _partition_row(row: PartitionSnapshot) -> Row:
         wording.count(row.lag_records),
         wording.duration(row.lag_seconds),
     )
-    return Row(cells, (*_notes(row.reason), *_lacks(row)))
+    overtaken = (wording.overtaken(row.overtaken, now),) if row.overtaken else ()
+    return Row(cells, (*_notes(row.reason), *overtaken, *_lacks(row)))
 
 
 def _lacks(row: PartitionSnapshot) -> Iterator[str]:

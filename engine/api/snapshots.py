@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from engine.api.both_ways_snapshots import ConflictsSnapshot, InboundFlowSnapshot
 from engine.api.offsets_snapshots import OffsetsSnapshot, OffsetsTotals
+from engine.api.retention_snapshots import FlowOvertaking, Overtaking
 from engine.config.secrets import SecretState
 
 
@@ -63,6 +64,22 @@ class EngineMode(StrEnum):
     ONE_SHOT = "one-shot"  # ccr status / ccr lag reading the clusters by themselves
 
 
+class SkipKind(StrEnum):
+    """Why source offsets would be left out."""
+
+    GAP = "gap"  # the source has deleted them
+    POISON = "poison"  # they cannot be mirrored; they go to the quarantine topic
+
+
+@dataclass(frozen=True, slots=True)
+class Skips:
+    """What accepting leaves out of the mirror: source offsets `first` to `end` - 1."""
+
+    kind: SkipKind
+    first: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why something is not running: what happened and what to do."""
@@ -72,6 +89,7 @@ class Reason:
     since: float = 0.0
     retriable: bool = True
     acceptable: bool = False  # an operator can accept it: ccr retry --accept
+    skips: Skips | None = None  # what is left out then; None: nothing, or `text` says what
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +128,8 @@ class PartitionSnapshot:
     foreign_records: int = 0  # in the mirror, between ours: somebody else writes there
     left_out_records: int = 0  # of the source: another flow mirrored them into it
     offsets: OffsetsSnapshot | None = None  # None: they are translated
+    lag_records_per_second: float | None = None  # how fast lag changes; negative: it drains
+    overtaken: Overtaking | None = None  # None: retention overtakes nothing as things go
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +238,7 @@ class FlowSnapshot:
     left_out_records: int = 0  # of the source: other flows mirrored them into it
     conflicts: ConflictsSnapshot | None = None  # None: not looked for by this engine
     offsets: OffsetsTotals | None = None  # None: they are translated
+    overtaken: FlowOvertaking | None = None  # told by the engine that owns the flow
 
 
 @dataclass(frozen=True, slots=True)

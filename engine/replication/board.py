@@ -138,6 +138,8 @@ def _row(flow: str, p: MirrorPartition, now: float, version: int) -> PartitionSn
         p.history.foreign,
         p.history.left_out,
         offsets_of(p),
+        None if p.measures.drift is None else round(p.measures.drift, 1),
+        p.measures.overtaken,
     )
 
 

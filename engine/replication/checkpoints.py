@@ -129,4 +129,6 @@ def _checkpoint(
         value["k"] = folded
     if reason is not None and not reason.retriable:
         value["x"] = [reason.text, reason.next_step, reason.since, reason.acceptable]
+        if reason.skips is not None:
+            value["x"].append([reason.skips.kind.value, reason.skips.first, reason.skips.end])
     return value

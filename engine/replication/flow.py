@@ -369,6 +369,7 @@ class Flow:
             conflicts=in_step.conflicts if in_step else None,
             left_out_records=sum(p.history.left_out for p in board.partitions.values()),
             offsets=board.offsets(),
+            overtaken=self._mirroring.retention.snapshot() if self._mirroring else None,
             topic_limits=tuple(
                 TopicLimit(topics, rate) for topics, rate in self.limiter.topic_rates.items()
             ),

@@ -10,6 +10,8 @@ MAX_SAMPLES = 32
 RATE_SMOOTHING = 0.3  # weight of the newest second
 TREND_WINDOW = 5  # ticks
 STALLED_AFTER_TICKS = 5
+DRIFT_WINDOW_S = 20.0
+DRIFT_LEAST_S = 4.5  # less tells nothing: source ends come in steps
 
 
 class LagClock:
@@ -105,3 +107,26 @@ class TrendMeter:
         if len(self._lags) < 2:
             return Trend.UNKNOWN
         return Trend.GROWING if self._lags[-1] > self._lags[0] else Trend.DRAINING
+
+
+class Drift:
+    """How fast lag changes, records a second over the last DRIFT_WINDOW_S; draining is negative."""
+
+    __slots__ = ("_lags", "_seconds")
+
+    def __init__(self) -> None:
+        self._lags: deque[tuple[float, int]] = deque()  # (seconds, lag)
+        self._seconds = 0.0
+
+    def tick(self, lag_records: int, elapsed: float) -> float | None:
+        """Take in lag `elapsed` seconds after the last; None while too little was seen."""
+        if lag_records == 0:
+            self._lags.clear()  # what was before it was in step is another story
+            return None
+        self._seconds += elapsed
+        self._lags.append((self._seconds, lag_records))
+        while self._seconds - self._lags[0][0] > DRIFT_WINDOW_S:
+            self._lags.popleft()
+        since, before = self._lags[0]
+        span = self._seconds - since
+        return (lag_records - before) / span if span >= DRIFT_LEAST_S else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from engine.api.retention_snapshots import Overtaking
 from engine.api.snapshots import Trend
-from engine.replication.lag import LagClock, Rate, TrendMeter
+from engine.replication.lag import Drift, LagClock, Rate, TrendMeter
 
 
 class Measures:
@@ -11,9 +12,12 @@ class Measures:
 
     __slots__ = (
         "_clock",
+        "_drift",
         "_meter",
         "bytes_total",
+        "drift",
         "observed_at",
+        "overtaken",
         "rate",
         "records_total",
         "source_end",
@@ -29,6 +33,9 @@ class Measures:
         self.bytes_total = 0
         self.rate = Rate()
         self.trend = Trend.UNKNOWN
+        self.drift: float | None = None  # of the lag, records a second
+        self.overtaken: Overtaking | None = None  # by the source's retention
+        self._drift = Drift()
         self._meter = TrendMeter()
         self._clock = LagClock()
 
@@ -52,7 +59,16 @@ class Measures:
         if self.source_end is not None and mirrored_to is not None:
             self._clock.observe(self.source_end, mirrored_to, now)
             moved = self.rate.records_per_second > 0 or before > 0
-            self.trend = self._meter.tick(self.lag_records(mirrored_to) or 0, moved)
+            lag = self.lag_records(mirrored_to) or 0
+            self.trend = self._meter.tick(lag, moved)
+            self.drift = self._drift.tick(lag, elapsed)
+            if not lag:
+                self.overtaken = None
+
+    @property
+    def mean_bytes(self) -> float | None:
+        """Bytes of a mirrored record; None before the first."""
+        return self.bytes_total / self.records_total if self.records_total else None
 
     def lag_records(self, mirrored_to: int | None) -> int | None:
         """Source offsets not mirrored yet; None while unknown."""

@@ -23,6 +23,7 @@ from engine.replication.links import Links
 from engine.replication.partition import MirrorPartition
 from engine.replication.recovery import Recovery
 from engine.replication.repair import Repair
+from engine.replication.retention_watch import RetentionWatch
 from engine.replication.source_ends import SourceEnds
 from engine.replication.state_log import StateLog, SupersededError
 from engine.replication.sync.in_step import InStep
@@ -103,6 +104,7 @@ class Mirroring:
             look_again=self._refresh_now.set,
         )
         self._source_ends = SourceEnds(clusters[0], config, board, self._links.seen_at)
+        self.retention = RetentionWatch(name, clusters[0], board, events)
         self._recovery.suspended = self.paused
         if self._aligner is not None:
             self._aligner.suspended = self.paused
@@ -127,6 +129,7 @@ class Mirroring:
             tasks.create_task(self._refresh_loop())
             tasks.create_task(self._verifier.run())
             tasks.create_task(self._source_ends.run())
+            tasks.create_task(self.retention.run())
             if self._aligner is not None:
                 tasks.create_task(self._aligner.run())
             self.in_step.start(tasks)

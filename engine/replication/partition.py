@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from engine.api.snapshots import PartitionState, Reason
+from engine.api.snapshots import PartitionState, Reason, Skips
 from engine.kafka import batch as b
 from engine.kafka import codes
 from engine.kafka.fetch import Diverging, PartitionData, TopicPartition
@@ -202,14 +202,15 @@ class MirrorPartition:
         self.history.looked_to = 0
         self.acked.sequence = (self.acked.sequence - count) % b.MAX_SEQUENCE
 
-    def stop(self, text: str, next_step: str, *, acceptable: bool = False) -> None:
+    def stop(
+        self, text: str, next_step: str, *, acceptable: bool = False, skips: Skips | None = None
+    ) -> None:
         """Stop this partition alone, until an operator retries it, or accepts it where he can."""
         self._drop_all()
         self._pump = None
-        self.set_state(
-            PartitionState.STOPPED,
-            Reason(text, next_step, time.time(), retriable=False, acceptable=acceptable),
-        )
+        now = time.time()
+        reason = Reason(text, next_step, now, retriable=False, acceptable=acceptable, skips=skips)
+        self.set_state(PartitionState.STOPPED, reason)
 
     def stop_after_held(self, text: str, next_step: str) -> None:
         """Fetch no more, and stop once the target has acknowledged all that is held."""

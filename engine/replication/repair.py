@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import assert_never
 
-from engine.api.snapshots import Severity, SkippedRange
+from engine.api.snapshots import Severity, SkipKind, SkippedRange, Skips
 from engine.config.flow_section import FlowConfig, OnGap, OnPoison, OnRecreate
 from engine.errors import KafkaError
 from engine.kafka.cluster import EARLIEST, LATEST, Cluster
@@ -99,7 +99,8 @@ class Repair:
             f"{start - first} in all"
         )
         if self._config.on_gap != OnGap.SKIP and not partition.accepts:
-            self._stop(partition, what, f"Set on_gap: skip, {ACCEPT}; the target was not changed")
+            next_step = f"Set on_gap: skip, {ACCEPT}; the target was not changed"
+            self._stop(partition, what, next_step, Skips(SkipKind.GAP, first, start))
             return False
         partition.history.skip(SkippedRange(first, start, time.time(), "lost by retention"))
         partition.acked.source = start
@@ -217,6 +218,7 @@ class Repair:
                 partition,
                 found.why,
                 f"Check the source broker's log and disk, then ccr retry; {ACCEPT}",
+                Skips(SkipKind.POISON, found.first, found.next_offset),
             )
             return False
         await self._put_aside(
@@ -234,7 +236,9 @@ class Repair:
             return True
         what = f"the target refuses the record at source offset {refused.first}: {refused.why}"
         if self._config.on_poison != OnPoison.QUARANTINE and not partition.accepts:
-            self._stop(partition, what, f"{remedy(refused.error)}, then ccr retry; {ACCEPT}")
+            skips = Skips(SkipKind.POISON, refused.first, refused.next_offset)
+            next_step = f"{remedy(refused.error)}, then ccr retry; {ACCEPT}"
+            self._stop(partition, what, next_step, skips)
             return False
         record = only_record(refused)
         await self._put_aside(
@@ -262,9 +266,11 @@ class Repair:
         )
 
     @staticmethod
-    def _stop(partition: MirrorPartition, what: str, next_step: str) -> None:
-        """Stop it for something that an operator can accept."""
-        partition.stop(what, next_step, acceptable=True)
+    def _stop(
+        partition: MirrorPartition, what: str, next_step: str, skips: Skips | None = None
+    ) -> None:
+        """Stop it for something that an operator can accept; `skips` is left out then."""
+        partition.stop(what, next_step, acceptable=True, skips=skips)
 
     def _tell(
         self, partition: MirrorPartition, text: str, severity: Severity = Severity.WARNING

@@ -25,7 +25,7 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from engine.api.snapshots import Owner, Reason, SkippedRange
+from engine.api.snapshots import Owner, Reason, SkipKind, SkippedRange, Skips
 from engine.kafka.fetch import TopicPartition
 from engine.replication.offset_map import OffsetMap, Run
 from engine.replication.partition import Progress
@@ -181,7 +181,11 @@ class FlowRecord:
 
 def _stopped(row: list[Any]) -> Reason:
     text, next_step, since, *more = row  # an older ccr wrote no more than these
-    return Reason(text, next_step, since, retriable=False, acceptable=any(more))
+    skips = None
+    if len(more) > 1:
+        kind, first, end = more[1]
+        skips = Skips(SkipKind(kind), first, end)
+    return Reason(text, next_step, since, retriable=False, acceptable=any(more), skips=skips)
 
 
 def _history(value: dict[str, Any] | None) -> History:

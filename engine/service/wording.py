@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from engine.api.retention_snapshots import Overtaking
+
 UNKNOWN = "-"
 
 
@@ -47,3 +49,11 @@ def lag(records: int | None, seconds: float | None) -> str:
     if records == 0:
         return "in step"
     return f"lag {count(records)} records ({duration(seconds)})"
+
+
+def overtaken(found: Overtaking, now: float) -> str:
+    """Word when retention reaches what is not mirrored; `now` in seconds since the epoch."""
+    gone = f"; {count(found.gone_records)} records are gone already" if found.gone_records else ""
+    left = found.at - now
+    when = f"in {duration(left)}" if left > 0 else "at any moment"
+    return f"retention overtakes {when} ({found.by} on the source), as things go now{gone}"

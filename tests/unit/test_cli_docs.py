@@ -46,6 +46,7 @@ from engine.api.preview_snapshots import (
     TopicPreview,
     TopicSize,
 )
+from engine.api.retention_snapshots import FlowOvertaking, Overtaking
 from engine.api.snapshots import (
     ClusterSnapshot,
     CommandResult,
@@ -60,6 +61,7 @@ from engine.api.snapshots import (
     RatePoint,
     Reason,
     SecretSnapshot,
+    Skips,
     TopicLimit,
     Trend,
     VerificationSnapshot,
@@ -117,6 +119,9 @@ def words() -> set[str]:
         Reason,
         PartitionSnapshot,
         PartitionsPage,
+        Overtaking,
+        FlowOvertaking,
+        Skips,
         RatePoint,
         Event,
         CommandResult,

@@ -10,6 +10,7 @@ from engine.api.snapshots import Trend
 from engine.replication.lag import (
     MAX_SAMPLES,
     STALLED_AFTER_TICKS,
+    Drift,
     LagClock,
     Rate,
     TrendMeter,
@@ -163,3 +164,14 @@ def test_a_stalled_partition_that_moves_again_is_no_longer_stalled() -> None:
     meter = TrendMeter()
     assert [meter.tick(9, False) for _ in range(9)][-1] == Trend.STALLED
     assert meter.tick(8, True) == Trend.DRAINING
+
+
+def test_drift_is_of_the_last_seconds_and_begins_anew_when_in_step() -> None:
+    drift = Drift()
+    assert [drift.tick(lag, 1.0) for lag in (100, 90, 80, 70, 60)] == [None] * 5
+    assert drift.tick(50, 1.0) == -10.0
+    for _ in range(30):
+        last = drift.tick(50, 1.0)
+    assert last == 0.0  # what was longer than 20 s ago counts no more
+    assert drift.tick(0, 1.0) is None
+    assert drift.tick(100, 1.0) is None

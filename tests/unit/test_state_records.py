@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.api.snapshots import PartitionState
+from engine.api.snapshots import PartitionState, SkipKind, Skips
 from engine.kafka import records as r
 from engine.replication.checkpoints import CheckpointWriter
 from engine.replication.offset_map import OffsetMap
@@ -114,6 +114,18 @@ def test_why_a_partition_stopped_comes_back_and_goes_when_it_runs_again() -> Non
     made.set_state(PartitionState.STARTING)
     written(topic, writer.encode([made]).entries)
     assert again(topic).state == PartitionState.STARTING
+
+
+def test_what_accepting_would_leave_out_comes_back() -> None:
+    made = partition()
+    skips = Skips(SkipKind.GAP, 7, 9)
+    made.stop("retention overtook", "ccr retry --accept", acceptable=True, skips=skips)
+    topic: dict[str, bytes | None] = {}
+    written(topic, CheckpointWriter().encode([made]).entries)
+    after = again(topic)
+    assert after.reason == made.reason
+    assert after.reason is not None
+    assert after.reason.skips == skips
 
 
 def test_what_goes_away_by_itself_is_not_kept() -> None:

@@ -20,6 +20,7 @@ from engine.api.both_ways_snapshots import (
     TopicConflicts,
 )
 from engine.api.offsets_snapshots import OffsetsSnapshot, OffsetsState, OffsetsTotals
+from engine.api.retention_snapshots import FlowOvertaking, Overtaking
 from engine.api.snapshots import (
     ClusterSnapshot,
     EngineMode,
@@ -214,6 +215,25 @@ def test_lag_tells_what_a_mirror_lacks_and_what_is_not_ours() -> None:
         "4 records came by other flows and are left out",
         "12 records in the mirror are not this flow's",
     ]
+
+
+def test_retention_that_overtakes_is_told_of_flow_and_partition() -> None:
+    overtaking = Overtaking(SNAPSHOT.taken_at + 90, "retention.ms", gone_records=1_000)
+    first = FlowOvertaking("orders.created", 11, overtaking, 3)
+    snapshot = replace(SNAPSHOT, flows=(replace(FLOW, overtaken=first),))
+    words = " ".join(" ".join(lines(snapshot)).split())
+    what = (
+        "retention overtakes in 1 min 30 s (retention.ms on the source), as things go now; "
+        "1,000 records are gone already"
+    )
+    assert f"orders.created/11: {what} partitions overtaken within a day: 3" in words
+    late = replace(overtaking, at=SNAPSHOT.taken_at - 1, gone_records=0)
+    rows = [replace(PARTITION, overtaken=overtaking), replace(PARTITION, overtaken=late)]
+    told = " ".join(" ".join(lag_lines(SNAPSHOT, {"east-to-west": rows})).split())
+    assert what in told
+    assert "retention overtakes at any moment (retention.ms on the source)" in told
+    (listed,) = lag_json(SNAPSHOT, {"east-to-west": rows[:1]})["flows"][0]["partitions_listed"]
+    assert listed["overtaken"] == {"at": 190.0, "by": "retention.ms", "gone_records": 1_000}
 
 
 def test_whether_offsets_are_identical() -> None:
