@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -72,7 +73,9 @@ class CcrApp(App[None], inherit_bindings=False):
         self._problems = self._use_theme(theme, theme_folders() if folders is None else folders)
         self._hints = hints
         self.crash: Exception | None = None
-        """The fault that ended the console, for the caller to raise."""
+        """The fault that ended the console, for the caller to tell."""
+        self.trail: deque[str] = deque(maxlen=20)
+        """The actions that were done last, by id."""
         self._interrupted_at = float("-inf")
 
     def on_mount(self) -> None:
@@ -156,6 +159,7 @@ class CcrApp(App[None], inherit_bindings=False):
 
     def perform(self, action: Action, context: ActionContext, screen: CcrScreen) -> None:
         """Do an action, or say why not."""
+        self.trail.append(action.id)
         reason = action.why_disabled(context)
         if reason is not None:
             self.notify(f"{action.title}: {reason}.", severity="warning", markup=False)

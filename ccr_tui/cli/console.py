@@ -11,14 +11,18 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from ccr_tui.cli.crash_page import open_again
 from ccr_tui.state import ConsoleMode
 from engine.api.protocol import EngineApi
 from engine.errors import CcrError, ConfigError, ExitCode
 from engine.service.attach import Attached, attach_or_spawn
 from engine.service.client import EngineHangsError
 from engine.service.paths import service_paths
+
+if TYPE_CHECKING:
+    from ccr_tui.app import CcrApp
 
 _LOG_BYTES = 1024 * 1024
 
@@ -51,26 +55,37 @@ async def _run(config: Path, args: argparse.Namespace) -> int:
 
     _tell(f"ccr: looking for the engine of {config} …")
     async with EngineDoor(config, read_only=bool(getattr(args, "read_only", False))) as door:
-        app = CcrApp(
-            door.api,
-            mode=door.mode,
-            config_name=config.name,
-            theme=getattr(args, "theme", None),
-            reopen=door.reopen,
-            hints=getattr(args, "hints", ()),
-        )
-        # A hang-up is left to end the process: the terminal is gone, and with the process the pipe
-        # that keeps an embedded engine alive.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, app.exit)
-        await app.run_async()
-        if app.crash is not None:
-            raise app.crash
+        while True:
+            app = CcrApp(
+                door.api,
+                mode=door.mode,
+                config_name=config.name,
+                theme=getattr(args, "theme", None),
+                reopen=door.reopen,
+                hints=getattr(args, "hints", ()),
+            )
+            await _until_left(app)
+            if app.crash is None:
+                break
+            if not await open_again(app.crash, app.state, tuple(app.trail)):
+                return ExitCode.FAILED
         if door.embedded:
             _tell("ccr: the engine finishes what is in flight; ctrl+c ends it at once …")
     sentence = farewell(app.state)
     if sentence:
         _tell(sentence)
     return ExitCode.OK
+
+
+async def _until_left(app: CcrApp) -> None:
+    # A hang-up is left to end the process: the terminal is gone, and with the process the pipe
+    # that keeps an embedded engine alive.
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, app.exit)
+    try:
+        await app.run_async()
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 class EngineDoor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,12 +16,12 @@ import platformdirs
 from engine import __version__
 
 
-def describe(error: Exception) -> str:
-    """Write the traceback to the crash log and return the line (or more, when it cannot)."""
+def describe(error: Exception, notes: Sequence[str] = ()) -> str:
+    """Write notes and traceback to the crash log; return the line (or more, when it cannot)."""
     frames = traceback.extract_tb(error.__traceback__, limit=-1)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     line = f"unexpected {type(error).__name__}{place}: this is a fault in ccr"
-    text = "".join(traceback.format_exception(error))
+    text = "".join([*(f"{note}\n" for note in notes), *traceback.format_exception(error)])
     path = platformdirs.user_log_path("ccr") / "crash.log"
     try:
         _append(path, text)
