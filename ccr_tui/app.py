@@ -24,13 +24,15 @@ from ccr_tui.pace import Pace
 from ccr_tui.palette import ActionPalette, ActionProvider
 from ccr_tui.screens.base import CcrScreen
 from ccr_tui.screens.dialogs.confirm import ConfirmDialog
+from ccr_tui.screens.dialogs.theme import ThemeDialog
 from ccr_tui.screens.everywhere import place_named
 from ccr_tui.screens.help.screen import HelpScreen
 from ccr_tui.screens.lag.screen import LagScreen
 from ccr_tui.screens.overview.screen import OverviewScreen
 from ccr_tui.state import ConsoleMode, ConsoleState
 from ccr_tui.symbols import Symbols, for_locale
-from ccr_tui.themes import DEFAULT, SIXTEEN, load_themes, theme_folders
+from ccr_tui.themes import theme_folders
+from ccr_tui.theming import ThemesChanged, Theming
 from engine.api.protocol import EngineApi
 
 TWICE_WITHIN = 3.0
@@ -70,7 +72,8 @@ class CcrApp(App[None], inherit_bindings=False):
         self.symbols = symbols or for_locale()
         self.state = ConsoleState(mode, config_name)
         self.bridge = EngineBridge(api, self.post_message, reopen=reopen, pace=pace)
-        self._problems = self._use_theme(theme, theme_folders() if folders is None else folders)
+        self.theming = Theming(self, theme_folders() if folders is None else folders)
+        self._problems = self.theming.begin(theme)
         self._hints = hints
         self.crash: Exception | None = None
         """The fault that ended the console, for the caller to tell."""
@@ -82,6 +85,7 @@ class CcrApp(App[None], inherit_bindings=False):
         """Start to ask the engine."""
         self.set_class(self.symbols.ascii_only, "-ascii")
         self.run_worker(self.bridge.run(), name="bridge", group="bridge")
+        self.run_worker(self.theming.watch(), name="themes", group="themes")
         self.set_interval(1.0, self._refresh_top)
         self.call_after_refresh(self._tell_problems)
 
@@ -89,20 +93,10 @@ class CcrApp(App[None], inherit_bindings=False):
         """Begin with the overview."""
         return OverviewScreen(self, hints=self._hints)
 
-    def _use_theme(self, wanted: str | None, folders: Sequence[Path]) -> Sequence[str]:
-        """Choose the theme; return what is wrong with it or with any other."""
-        themes = load_themes(folders)
-        for theme in themes.by_name.values():
-            self.register_theme(theme)
-        few_colours = self.no_color or self.console.color_system in (None, "standard")
-        choices = [SIXTEEN if few_colours else DEFAULT, self.theme]
-        if wanted is not None:
-            choices.insert(0, wanted)
-        self.theme = next(name for name in choices if name in self.available_themes)
-        if self.theme == choices[0]:
-            return themes.problems
-        missing = f"There is no theme named {choices[0]}; this is {self.theme}."
-        return (*themes.problems, missing)
+    @on(ThemesChanged)
+    def _themes_changed(self, message: ThemesChanged) -> None:
+        self._problems = self.theming.changed(message.themes)
+        self._tell_problems()
 
     def _tell_problems(self) -> None:
         for problem in self._problems:
@@ -218,6 +212,10 @@ class CcrApp(App[None], inherit_bindings=False):
     def do_refresh_now(self) -> None:
         """Ask the engine now."""
         self.bridge.poke()
+
+    def do_choose_theme(self) -> None:
+        """Choose among the themes."""
+        self.push_screen(ThemeDialog(self.theming.names))
 
     def do_suspend(self) -> None:
         """Go to the background; `fg` comes back."""

@@ -124,6 +124,7 @@ _GLOBAL = (
         footer_keep=30,
         method="palette",
     ),
+    Action("theme", "Choose the theme", GLOBAL, method="choose_theme"),
     Action("suspend", "Suspend to the shell", GLOBAL, ("ctrl+z",), method="suspend"),
     Action("quit", "Quit", GLOBAL, ("q",), "Quit", 65, footer_keep=95, method="quit"),
     Action(

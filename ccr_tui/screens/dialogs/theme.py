@@ -1,0 +1,61 @@
+"""Choosing a theme: worn while the cursor is on it, kept at Enter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+
+class ThemeDialog(ModalScreen[None]):
+    """A list of the themes there are."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "give_up", "Close", show=False),
+        Binding("j", "app.simulate_key('down')", show=False),
+        Binding("k", "app.simulate_key('up')", show=False),
+    ]
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = names
+        self.before = ""
+
+    def compose(self) -> ComposeResult:
+        """Title, list, how to close."""
+        with Vertical(classes="dialog"):
+            yield Static("Theme", markup=False, classes="dialog-title")
+            yield OptionList(*(Option(name, id=name) for name in self.names), markup=False)
+            yield Static("Enter keeps it, Esc goes back", markup=False, classes="dialog-hint")
+
+    def on_mount(self) -> None:
+        """Begin with the one that is worn."""
+        self.before = self.app.theme
+        themes = self.query_one(OptionList)
+        themes.highlighted = self.names.index(self.before) if self.before in self.names else 0
+
+    @on(OptionList.OptionHighlighted)
+    def _try_on(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option.id is not None:
+            self.app.theme = event.option.id
+
+    @on(OptionList.OptionSelected)
+    def _keep(self) -> None:
+        self.dismiss(None)
+        self.app.notify(
+            f"This is {self.app.theme}, until the console is left. `ccr --theme {self.app.theme}`"
+            " and `theme:` in the console's settings keep it.",
+            markup=False,
+        )
+
+    def action_give_up(self) -> None:
+        """Wear again what was worn before."""
+        self.app.theme = self.before
+        self.dismiss(None)
