@@ -1,9 +1,9 @@
 """ConfigApi: the configuration file behind a running engine, read, changed and applied.
 
 Commands raise `RefusedError` when the engine is read-only, when the file was changed meanwhile, or
-when it cannot be written; and `engine.errors.ConfigError` for a file that is not valid (from an
-engine in this process `engine.config.problems.InvalidConfigError`, with every problem), or when an
-edit cannot be made without touching something else. Nothing is changed then, neither file nor engine.
+when it cannot be written; and `ConfigError` for a file that is not valid (from an engine in this
+process `engine.config.problems.InvalidConfigError`, with every problem), or when an edit cannot be
+made without touching something else. Nothing is changed then, neither file nor engine.
 """
 
 from __future__ import annotations

@@ -70,9 +70,9 @@ class Document:
 
 def parse(text: str, file: str) -> Document:
     """Read the text; raises InvalidConfigError for what is not YAML, or no mapping at all."""
-    loader: _Loader | None = None
+    loader: BoundedLoader | None = None
     try:
-        loader = _Loader(text)
+        loader = BoundedLoader(text)
         root = loader.get_single_node()
         if root is None:
             raise _whole_file(file, "it is empty")
@@ -81,7 +81,7 @@ def parse(text: str, file: str) -> Document:
         return _Reader(loader).read(root)
     except yaml.YAMLError as error:
         raise InvalidConfigError(file, [syntax_problem(error, text, file)]) from None
-    except (RecursionError, _TooLargeError):
+    except (RecursionError, TooLargeError):
         raise _whole_file(file, "its values are nested without end, or far too many") from None
     finally:
         if loader is not None:
@@ -93,16 +93,16 @@ def _whole_file(file: str, text: str) -> InvalidConfigError:
     return InvalidConfigError(file, [Problem(file, text, next_step=step)])
 
 
-class _TooLargeError(Exception):
+class TooLargeError(Exception):
     """More nodes than any configuration has; aliases can multiply a few lines into billions."""
 
 
-class _Loader(yaml.SafeLoader):
+class BoundedLoader(yaml.SafeLoader):
     """PyYAML's time grows with the square of the depth of brackets: some kB would take minutes."""
 
     def fetch_flow_collection_start(self, token_class: Any) -> None:
         if self.flow_level >= MAX_BRACKETS:
-            raise _TooLargeError
+            raise TooLargeError
         super().fetch_flow_collection_start(token_class)
 
 
@@ -143,7 +143,7 @@ class _Reader:
     def _count(self) -> None:
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise _TooLargeError
+            raise TooLargeError
 
     def _found(self, path: KeyPath, text: str, place: Place) -> None:
         self._document.findings.append(Finding(path, text, place))

@@ -58,8 +58,16 @@ def load(path: Path) -> Config:
 
 def read(path: Path) -> Loaded:
     """Read the file; raises InvalidConfigError with every problem in it."""
+    content, mode = content_of(path)
+    return check(decoded(content, str(path)), path, mode)
+
+
+def check(text: str, path: Path, mode: int = 0) -> Loaded:
+    """Read a text as if the file had it; raises InvalidConfigError with every problem in it.
+
+    `mode` are the file's permission bits: what others can read is warned about.
+    """
     file = str(path)
-    text, mode = _text(path, file)
     document = parse(text, file)
     teller = _Teller(document, file)
     allowed = document.data.get("allow_plaintext_secrets") is True
@@ -87,7 +95,7 @@ class _Teller:
         """Make a problem at a value (or its key), or at the nearest section that is there."""
         place = self._document.nearest(path)
         if place is None:
-            return Problem(self._file, text, 1, 1, dotted(path))
+            return Problem(self._file, text, 1, 1, dotted(path), path=path)
         by_key = key or place.is_section or path not in self._document.places
         return self._problem(path, text, place, by_key=by_key)
 
@@ -116,7 +124,7 @@ class _Teller:
         column = place.key_column if by_key else place.value_column
         if _may_be_secret(path, place):
             path, text = path[:-1], "has an unknown key here; a value with a comma needs quotes"
-        return Problem(self._file, text, line, column, dotted(path))
+        return Problem(self._file, text, line, column, dotted(path), path=path)
 
 
 def _may_be_secret(path: KeyPath, place: Place) -> bool:
@@ -156,8 +164,12 @@ def _warnings(config: Config, mode: int, teller: _Teller) -> Iterator[Problem]:
             yield teller.at(path, "is plain text in a file that others can read; run chmod 600")
 
 
-def _text(path: Path, file: str) -> tuple[str, int]:
-    """Return the file's text and its permission bits (0 for what is no regular file: a pipe)."""
+def content_of(path: Path) -> tuple[bytes, int]:
+    """Return the file's bytes and its permission bits (0 for what is no regular file: a pipe).
+
+    Raises InvalidConfigError when it cannot be read.
+    """
+    file = str(path)
     try:
         with expanded(path).open("rb") as opened:
             found = os.fstat(opened.fileno())
@@ -170,13 +182,17 @@ def _text(path: Path, file: str) -> tuple[str, int]:
         raise _unreadable(file, _reason(error), "") from None
     if len(content) > MAX_BYTES:
         raise _unreadable(file, "it is larger than 1 MiB, which no configuration is", "")
+    return content, stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else 0
+
+
+def decoded(content: bytes, file: str) -> str:
+    """Decode a file's content; raises InvalidConfigError when it is not UTF-8."""
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         problem = Problem(file, "it is not UTF-8 text", line, next_step="Save it as UTF-8")
         raise InvalidConfigError(file, [problem]) from None
-    return text, stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else 0
 
 
 def _reason(error: OSError) -> str:

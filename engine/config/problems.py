@@ -23,6 +23,7 @@ class Problem:
     column: int | None = None
     key: str = ""
     next_step: str = ""
+    path: KeyPath = ()
 
     def __str__(self) -> str:
         """Write `file:line: key.path: text`, with the column when there is no key to name."""

@@ -36,6 +36,13 @@ def holds_secrets(section: type[Model]) -> bool:
     )
 
 
+def is_secret(path: KeyPath) -> bool:
+    """Whether the model has a secret at the path."""
+    section = section_at(path[:-1]) if path else None
+    field = section.model_fields.get(str(path[-1])) if section else None
+    return field is not None and SecretRef in set(_flattened(field.annotation))
+
+
 def secrets_of(value: Any, above: KeyPath = ()) -> Iterator[tuple[KeyPath, SecretRef]]:
     """Yield the secrets of a section, or of a mapping or list of them, with their paths."""
     if isinstance(value, SecretRef):

@@ -1,4 +1,4 @@
-"""What is to be changed in a configuration file: plain data, for forms and for the control socket."""
+"""What is to be changed in a configuration file: plain data, for forms and the control socket."""
 
 from __future__ import annotations
 
