@@ -12,8 +12,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from engine.config.editing.edits import HIDDEN
 from engine.config.editing.tree import MERGE, Alias, Tree, end_of, read, start_of
 from engine.config.problems import KeyPath
-from engine.config.sections import holds_secrets, is_secret, section_at
 from engine.config.secrets import SecretRef
+from engine.config.sections import holds_secrets, is_secret, section_at
 from engine.printable import printable
 
 CONTEXT_LINES = 3
