@@ -163,19 +163,20 @@ class TlsConfig(Model):
     @field_validator("key", "truststore_password", "keystore_password", "key_password")
     @classmethod
     def _of_something(cls, value: Any, info: ValidationInfo) -> Any:
-        owners = _OWNERS[info.field_name or ""]
+        owners = TLS_OWNERS[info.field_name or ""]
         # A key that is not there was given with a problem of its own, which is told already.
         if value is not None and all(info.data.get(owner, "") is None for owner in owners):
             raise ValueError(f"is of no use without a {' or '.join(owners)}")
         return value
 
 
-_OWNERS = {
+TLS_OWNERS = {
     "key": ("certificate",),
     "truststore_password": ("truststore",),
     "keystore_password": ("keystore",),
     "key_password": ("certificate", "keystore"),
 }
+"""What each of these keys belongs to: without one of them it is of no use."""
 
 
 def _host_and_port(server: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -12,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from ccr_tui.actions import Question
+from ccr_tui.widgets.facts import Fact, FactsView
 
 
 class ConfirmDialog(ModalScreen[bool]):
@@ -21,23 +23,37 @@ class ConfirmDialog(ModalScreen[bool]):
         Binding("escape", "answer(False)", "Cancel", show=False),
         Binding("left,h", "app.focus_previous", show=False),
         Binding("right,l", "app.focus_next", show=False),
+        Binding("down,pagedown", "scroll(8)", show=False),
+        Binding("up,pageup", "scroll(-8)", show=False),
     ]
 
     def __init__(
-        self, question: Question, *, typed: str | None = None, dangerous: bool = False
+        self,
+        question: Question,
+        *,
+        typed: str | None = None,
+        dangerous: bool = False,
+        facts: Sequence[Fact] = (),
     ) -> None:
-        """Ask `question`; with `typed` the act needs this text to be typed first."""
+        """Ask `question`; with `typed` the act needs this text to be typed first.
+
+        `facts` stand below it, for what needs room: a difference.
+        """
         super().__init__()
+        self.facts = facts
         self.question = question
         self.typed = typed
         self.dangerous = dangerous
 
     def compose(self) -> ComposeResult:
         """Title, text, what to type, buttons."""
-        with Vertical(classes="dialog"):
+        with Vertical(classes="dialog -wide" if self.facts else "dialog"):
             yield Static(self.question.title, markup=False, classes="dialog-title")
-            with VerticalScroll(can_focus=False):
-                yield Static(self.question.body, markup=False)
+            with VerticalScroll(can_focus=False, id="asked"):
+                if self.question.body:
+                    yield Static(self.question.body, markup=False)
+                if self.facts:
+                    yield FactsView(self.facts)
             if self.typed is not None:
                 yield Static(f"Type {self.typed} to confirm:", markup=False, classes="dialog-ask")
                 name = Input(id="typed", compact=True, placeholder=self.typed)
@@ -74,6 +90,10 @@ class ConfirmDialog(ModalScreen[bool]):
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "confirm")
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll what is asked about."""
+        self.query_one("#asked", VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def action_answer(self, confirmed: bool) -> None:
         """Close with an answer."""

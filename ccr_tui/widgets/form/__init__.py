@@ -1,0 +1,1 @@
+"""Forms over the typed configuration: fields, their help, their problems."""
