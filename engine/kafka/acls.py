@@ -11,7 +11,6 @@ import asyncio
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 from aiokafka.protocol.admin import (
@@ -22,8 +21,7 @@ from aiokafka.protocol.admin import (
 from aiokafka.protocol.admin import (
     DescribeAclsRequest_v1 as _AioDescribeAclsRequest_v1,
 )
-from aiokafka.protocol.api import Request, Response
-from aiokafka.protocol.types import Schema
+from aiokafka.protocol.api import Request
 
 from engine.errors import ConnectError, KafkaError
 from engine.kafka import codes
@@ -37,6 +35,7 @@ from engine.kafka.acl_bindings import (
 )
 from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
+from engine.kafka.raw import RawResponse
 from engine.kafka.wire import I16, I32
 
 _ANY = 1  # in a filter
@@ -56,21 +55,11 @@ class NoAuthorizerError(KafkaError):
         )
 
 
-class _DescribeAclsResponse(Response):  # type: ignore[misc]
+class _DescribeAclsResponse(RawResponse):
     """Version 1, kept as bytes until it is parsed."""
 
     API_KEY = 29
     API_VERSION = 1
-    SCHEMA = Schema()
-
-    def __init__(self, payload: bytes) -> None:
-        super().__init__()
-        self.payload = payload
-
-    @classmethod
-    def decode(cls, data: BytesIO | bytes) -> _DescribeAclsResponse:
-        """Keep what follows the response header."""
-        return cls(data if isinstance(data, bytes) else data.read())
 
 
 class _DescribeStruct(_AioDescribeAclsRequest_v1):  # type: ignore[misc]

@@ -22,7 +22,7 @@ from aiokafka.protocol.types import (
 )
 
 from engine.kafka.fetch import TopicPartition
-from engine.kafka.group_wire import RawResponse
+from engine.kafka.raw import RawResponse
 from engine.kafka.wire import CompactReader
 
 _STRING = CompactString("utf-8")

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
-from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.api import Request, RequestStruct
 from aiokafka.protocol.types import (
     Boolean,
     CompactArray,
@@ -23,6 +22,7 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
+from engine.kafka.raw import RawResponse
 from engine.kafka.wire import CompactReader
 
 _STRING = CompactString("utf-8")
@@ -37,23 +37,6 @@ class ListedGroup:
     kind: str  # classic, consumer (KIP-848), share, streams; empty: the broker knows no kinds yet
     state: str  # Empty, Stable, …
     coordinator: int  # node id
-
-
-class RawResponse(Response):  # type: ignore[misc]
-    """Any of the answers, kept as bytes."""
-
-    API_KEY = 0  # each subclass's own
-    API_VERSION = 0
-    SCHEMA = Schema()
-
-    def __init__(self, payload: bytes) -> None:
-        super().__init__()
-        self.payload = payload
-
-    @classmethod
-    def decode(cls, data: BytesIO | bytes) -> RawResponse:
-        """Keep what follows the response header."""
-        return cls(data if isinstance(data, bytes) else data.read())
 
 
 class _List4Response(RawResponse):

@@ -19,7 +19,8 @@ from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
 from engine.kafka.fetch import TopicPartition
 from engine.kafka.group_offsets_wire import Commit, Commits
-from engine.kafka.group_wire import ListedGroup, RawResponse
+from engine.kafka.group_wire import ListedGroup
+from engine.kafka.raw import RawResponse
 
 MOST_IN_A_COMMIT = 1_000  # partitions: a commit becomes one batch of __consumer_offsets
 _THREAD_BYTES = 64 * 1024  # an answer larger than this is parsed in a thread

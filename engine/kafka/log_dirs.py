@@ -8,33 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from io import BytesIO
 from typing import Any
 
-from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.api import Request, RequestStruct
 from aiokafka.protocol.types import Array, Int32, Schema, String
 
 from engine.errors import KafkaError
 from engine.kafka.cluster import Cluster
 from engine.kafka.fetch import TopicPartition
+from engine.kafka.raw import RawResponse
 from engine.kafka.wire import Reader
 
 _PARTITION = struct.Struct(">iqq?")  # index, size, offset lag, whether it is a future replica
 
 
-class _LogDirsResponse(Response):  # type: ignore[misc]
+class _LogDirsResponse(RawResponse):
     API_KEY = 35
     API_VERSION = 1
-    SCHEMA = Schema()
-
-    def __init__(self, payload: bytes) -> None:
-        super().__init__()
-        self.payload = payload
-
-    @classmethod
-    def decode(cls, data: BytesIO | bytes) -> _LogDirsResponse:
-        """Keep what follows the response header."""
-        return cls(data if isinstance(data, bytes) else data.read())
 
 
 class _LogDirsStruct(RequestStruct):  # type: ignore[misc]

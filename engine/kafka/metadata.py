@@ -10,11 +10,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any
 from uuid import UUID
 
-from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.api import Request, RequestStruct
 from aiokafka.protocol.types import (
     Boolean,
     CompactArray,
@@ -23,6 +22,7 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
+from engine.kafka.raw import RawResponse
 from engine.kafka.wire import CompactReader, Uuid
 
 NO_LEADER = -1
@@ -80,21 +80,11 @@ class ClusterMetadata:
         return known.topic_id if known else NO_TOPIC_ID
 
 
-class MetadataResponse(Response):  # type: ignore[misc]
+class MetadataResponse(RawResponse):
     """Any flexible version; kept as bytes, so that an unchanged answer need not be parsed again."""
 
     API_KEY = 3
     API_VERSION = 0  # each subclass's own
-    SCHEMA = Schema()
-
-    def __init__(self, payload: bytes) -> None:
-        super().__init__()
-        self.payload = payload
-
-    @classmethod
-    def decode(cls, data: BytesIO | bytes) -> MetadataResponse:
-        """Keep what follows the response header."""
-        return cls(data if isinstance(data, bytes) else data.read())
 
     def parse(self) -> ClusterMetadata:
         """Take it apart; raises struct.error or IndexError for a cut-off answer."""

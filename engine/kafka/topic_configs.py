@@ -14,7 +14,6 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from io import BytesIO
 from typing import Any, NamedTuple
 
 from aiokafka.protocol.admin import DescribeConfigsRequest_v2
@@ -25,6 +24,7 @@ from engine.errors import KafkaError
 from engine.kafka import codes
 from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
+from engine.kafka.raw import RawResponse
 from engine.kafka.wire import Reader
 
 _TOPIC_RESOURCE = 2  # ConfigResource.Type.TOPIC
@@ -48,19 +48,9 @@ class TopicConfig:
         return {name: self.values[name] for name in self.own if name in self.values}
 
 
-class _DescribeResponse(Response):  # type: ignore[misc]
+class _DescribeResponse(RawResponse):
     API_KEY = 32
     API_VERSION = 2
-    SCHEMA = Schema()
-
-    def __init__(self, payload: bytes) -> None:
-        super().__init__()
-        self.payload = payload
-
-    @classmethod
-    def decode(cls, data: BytesIO | bytes) -> _DescribeResponse:
-        """Keep what follows the response header."""
-        return cls(data if isinstance(data, bytes) else data.read())
 
 
 class _DescribeStruct(DescribeConfigsRequest_v2):  # type: ignore[misc]

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from engine.kafka import group_offsets_wire as o
 from engine.kafka import group_wire as w
 from engine.kafka.group_offsets_wire import Commit
-from engine.kafka.group_wire import ListedGroup, RawResponse
+from engine.kafka.group_wire import ListedGroup
+from engine.kafka.raw import RawResponse
 
 NEW = {8: (2, 10), 9: (1, 10), 10: (0, 6), 16: (0, 5)}  # Kafka 4.2's
 OLD = {8: (0, 8), 9: (0, 8), 10: (0, 4), 16: (0, 4)}  # Kafka 3.0's
