@@ -118,4 +118,5 @@ class FactsView(Widget):
             Segment(text, base + self.get_component_rich_style(f"toned--{tone}", partial=True))
             for text, tone in cells
         ]
-        return Strip(segments).adjust_cell_length(width, base)
+        # Words of one tone as one piece: each piece costs some 30 bytes of colours on the line.
+        return Strip(segments).adjust_cell_length(width, base).simplify()

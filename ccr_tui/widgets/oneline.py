@@ -47,7 +47,7 @@ class OneLine(Widget):
         left_width = sum(cell_len(segment.text) for segment in left)
         fill = Segment(self._fill * max(0, room - left_width), base)
         cut = Strip(left).crop(0, room) if left_width > room else Strip([*left, fill])
-        return Strip([*cut, *right]).adjust_cell_length(width, base)
+        return Strip([*cut, *right]).adjust_cell_length(width, base).simplify()
 
     def _segments(self, pieces: Sequence[Piece]) -> list[Segment]:
         base = self.rich_style
