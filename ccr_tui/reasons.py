@@ -17,6 +17,23 @@ def _cannot_command(context: ActionContext) -> str | None:
     return None
 
 
+def cannot_ask(context: ActionContext) -> str | None:
+    """Need an engine that answers."""
+    if context.state.snapshot is None:
+        return "the engine has not answered yet"
+    return "the engine does not answer" if context.state.failure is not None else None
+
+
+def cannot_write(context: ActionContext) -> str | None:
+    """Need an engine that changes its configuration."""
+    return _cannot_command(context)
+
+
+def cannot_remove_flow(context: ActionContext) -> str | None:
+    """Need a selected flow, and an engine that changes its configuration."""
+    return _cannot_command(context) or no_flow(context)
+
+
 def no_flow(context: ActionContext) -> str | None:
     """Need a selected flow."""
     return None if context.flow else "no flow is selected"

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from pydantic import SecretStr
 
+from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import (
     ClusterSnapshot,
     CommandResult,
@@ -31,7 +32,10 @@ from engine.api.snapshots import (
     Severity,
     Trend,
 )
+from engine.config.flow_section import FlowConfig, TopicSelection
 from engine.errors import CcrError, ConnectError
+from tests.tui.scripted_config import ScriptedConfig
+from tests.tui.scripted_topics import ScriptedTopics
 
 T0 = 1_763_800_000.0
 """The scripted engine's clock at the start."""
@@ -230,6 +234,16 @@ class ScriptedFlows:
         await self._engine.asked("limit", flow, bytes_per_second)
         return CommandResult(True, "limited")
 
+    async def select(
+        self, flow: str, tried: TopicSelection | FlowConfig | None = None
+    ) -> SelectionSnapshot:
+        return await self._engine.source_topics.select(flow, tried)
+
+    async def preview(
+        self, flow: str, tried: TopicSelection | FlowConfig | None = None
+    ) -> PreviewSnapshot:
+        return await self._engine.source_topics.preview(flow, tried)
+
     async def take_over(self, flow: str) -> CommandResult:
         await self._engine.asked("take_over", flow)
         self._engine.set_flow(flow, state=FlowState.RUNNING, owner=OWNER, owned_here=True)
@@ -263,6 +277,8 @@ class ScriptedEngine:
     ) -> None:
         self._flows_api = ScriptedFlows(self)
         self._clusters_api = ScriptedClusters(self)
+        self.config = ScriptedConfig()
+        self.source_topics = ScriptedTopics(self.config.flow)
         self.version = 1
         self.partitions: dict[tuple[str, int], PartitionSnapshot] = {}
         self.removed: list[tuple[int, tuple[str, int]]] = []

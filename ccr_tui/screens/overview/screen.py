@@ -13,6 +13,7 @@ from ccr_tui.actions import FLOW, GLOBAL, TABLE, ActionContext
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.screens.base import CcrScreen, Console
 from ccr_tui.screens.dialogs.text import TextDialog
+from ccr_tui.screens.editing.removing import remove
 from ccr_tui.screens.facts import age_tone, event_facts, flow_facts
 from ccr_tui.screens.overview.columns import FlowRow, event_columns, flow_columns
 from ccr_tui.screens.overview.place import SCOPE
@@ -170,6 +171,21 @@ class OverviewScreen(CcrScreen):
                 self.flow, self.console.state, time.monotonic(), self.console.symbols
             )
             self.app.push_screen(TextDialog(self.flow.name, facts))
+
+    def do_edit_flow(self) -> None:
+        """Edit the flow."""
+        if self.flow is not None:
+            self.console.go("flow_editor", self.flow.name)
+
+    def do_add_flow(self) -> None:
+        """Add a flow."""
+        self.console.go("flow_editor", "")
+
+    def do_remove_flow(self) -> None:
+        """Remove the flow, after its name was typed."""
+        if self.flow is not None:
+            removing = remove(self.app, self.console.bridge, "flows", self.flow.name)
+            self.run_worker(removing, group="commands")
 
     def do_focus_events(self) -> None:
         """Go to the events."""

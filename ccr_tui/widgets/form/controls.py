@@ -19,8 +19,16 @@ class Edited(Message):
     """A control's text is another one. It carries none: some are secret."""
 
 
+_BETWEEN_FIELDS: list[BindingType] = [
+    Binding("up", "app.focus_previous", show=False),
+    Binding("down", "app.focus_next", show=False),
+]
+
+
 class TextControl(Input):
     """One line. Enter goes to the next field."""
+
+    BINDINGS: ClassVar[list[BindingType]] = _BETWEEN_FIELDS
 
     def __init__(self, placeholder: str = "") -> None:
         super().__init__(compact=True, placeholder=placeholder, select_on_focus=False)
@@ -48,6 +56,8 @@ class TextControl(Input):
 
 class SecretControl(Input):
     """One line that nobody can read: not on the screen, not in messages, not by copying."""
+
+    BINDINGS: ClassVar[list[BindingType]] = _BETWEEN_FIELDS
 
     def __init__(self, placeholder: str = "") -> None:
         super().__init__(compact=True, placeholder=placeholder, password=True)
@@ -129,8 +139,9 @@ class ChoiceControl(Widget, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "step(-1)", show=False),
         Binding("right,space", "step(1)", show=False),
-        Binding("enter", "screen.focus_next", show=False),
+        Binding("enter", "app.focus_next", show=False),
         Binding("backspace,delete", "unset", show=False),
+        *_BETWEEN_FIELDS,
     ]
 
     def __init__(self, choices: tuple[str, ...], default: str = "", unset: str = "") -> None:

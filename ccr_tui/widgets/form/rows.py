@@ -45,11 +45,12 @@ class FieldRow(Horizontal):
     So nothing moves when a problem comes or goes.
     """
 
-    def __init__(self, spec: FieldSpec, *, choices: tuple[str, ...] = ()) -> None:
-        """`choices` are those of this moment, for a field whose spec has none: names."""
+    def __init__(self, spec: FieldSpec, *, label: str = "", named: bool = False) -> None:
+        """`named`: it is one of names that are only known later, as its control's `choices`."""
         super().__init__(classes="field")
         self.spec = spec
-        self.control = _control(spec, choices)
+        self.control = _control(spec, named=named)
+        self._label = label or spec.label
         self._original: JsonValue = None
         self._original_text = ""
         self._problem = ""
@@ -65,7 +66,7 @@ class FieldRow(Horizontal):
     @property
     def label(self) -> str:
         """What stands at the left; a star where something must be given."""
-        return f"{self.spec.label}{' *' if self.spec.required else ''}"
+        return f"{self._label}{' *' if self.spec.required else ''}"
 
     def compose_value(self) -> ComposeResult:
         """Give what stands above the problem."""
@@ -187,16 +188,17 @@ class SecretRow(FieldRow):
         self.secret.value = ""
 
 
-def row_for(spec: FieldSpec, *, choices: tuple[str, ...] = ()) -> FieldRow:
+def row_for(spec: FieldSpec, *, label: str = "", named: bool = False) -> FieldRow:
     """Make the row that a field's kind asks for."""
-    return SecretRow(spec) if spec.kind is Kind.SECRET else FieldRow(spec, choices=choices)
+    if spec.kind is Kind.SECRET:
+        return SecretRow(spec)
+    return FieldRow(spec, label=label, named=named)
 
 
-def _control(spec: FieldSpec, choices: tuple[str, ...]) -> Control:
-    among = spec.choices or choices
-    if among:
+def _control(spec: FieldSpec, *, named: bool) -> Control:
+    if spec.choices or named:
         unset = "" if spec.default or spec.required else "not set"
-        return ChoiceControl(among, spec.default, unset)
+        return ChoiceControl(spec.choices, spec.default, unset)
     default = f"default: {spec.default}" if spec.default else ""
     placeholder = default or ("" if spec.required else "not set")
     if spec.kind in _SEVERAL:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
@@ -99,7 +99,7 @@ _Leaf = tuple[Any, tuple[Any, ...]]
 
 def _leaves(annotation: Any, metadata: tuple[Any, ...]) -> Iterator[_Leaf]:
     """Yield the types a value may have, but None, with what is annotated to each."""
-    if get_origin(annotation) is Annotated:
+    if hasattr(annotation, "__metadata__"):  # Annotated[…]
         inner, *more = get_args(annotation)
         yield from _leaves(inner, (*metadata, *more))
     elif get_origin(annotation) in (list, dict, Literal) or not get_args(annotation):
@@ -114,7 +114,8 @@ def _kind(leaves: list[_Leaf]) -> tuple[Kind, tuple[str, ...]]:
     if len(leaves) > 1:
         return Kind.START, ()
     leaf, metadata = leaves[0]
-    if get_origin(leaf) is Literal:
+    origin: Any = get_origin(leaf)
+    if origin is Literal:
         return Kind.CHOICE, tuple(map(str, get_args(leaf)))
     if isinstance(leaf, type) and issubclass(leaf, StrEnum):
         return Kind.CHOICE, tuple(each.value for each in leaf)

@@ -1,0 +1,1 @@
+"""Adding a cluster, and editing one."""
