@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Literal
 
 from pydantic import SecretStr
 
 from engine import __version__
-from engine.api.snapshots import (
-    ClusterSnapshot,
-    EngineMode,
-    EngineSnapshot,
-    Reason,
-    SecretSnapshot,
-    Severity,
-)
+from engine.api.snapshots import EngineMode, EngineSnapshot, Severity
+from engine.cluster_watch import ClusterWatch, secrets_by_key
 from engine.config.cluster_section import ClusterConfig
-from engine.config.flow_section import Rename
+from engine.config.flow_section import FlowConfig, Rename
 from engine.config.model import Config
-from engine.config.problems import dotted
-from engine.config.secrets import SecretRef
+from engine.config.os_keyring import Entry
 from engine.config.sections import secrets_of
-from engine.errors import CcrError, RefusedError
+from engine.errors import RefusedError
 from engine.identity import this_engine
 from engine.kafka.cluster import Cluster
 from engine.replication.board import Board
@@ -33,10 +25,6 @@ from engine.replication.both_ways.marks import takes_local_only
 from engine.replication.events import Events
 from engine.replication.flow import TICK_S, Flow, Role
 from engine.replication.loss import Brought
-
-log = logging.getLogger(__name__)
-
-CLUSTER_LOOK_S = 5.0
 
 
 class Engine:
@@ -55,33 +43,79 @@ class Engine:
         self.config = config
         self.config_path = config_path
         self.mode = mode
-        self.read_only = read_only or config.read_only
+        self._told_read_only = read_only
+        self._role = Role.RUN if standby == "auto" else Role.OBSERVE
         self.events = Events()
         self.identity = this_engine()
         self.started_at = time.time()
-        self.clusters = {name: Cluster(name, section) for name, section in config.clusters.items()}
-        self._watches = {
-            name: _ClusterWatch(cluster, config.clusters[name], self.events)
-            for name, cluster in self.clusters.items()
-        }
-        role = Role.RUN if standby == "auto" else Role.OBSERVE
-        if mode == EngineMode.ONE_SHOT or self.read_only:
+        self._started = self.is_stopping = False
+        self.clusters: dict[str, Cluster] = {}
+        self._watches: dict[str, ClusterWatch] = {}
+        self.flows: dict[str, Flow] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        for name, cluster in config.clusters.items():
+            self.open_cluster(name, cluster)
+        for name, flow in config.flows.items():
+            if only is None or name in only:
+                self.open_flow(name, flow)
+        self.connect_flows()
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be changed, on any cluster or in the configuration."""
+        return self.would_be_read_only(self.config)
+
+    def would_be_read_only(self, config: Config) -> bool:
+        """Whether it would be so with another configuration."""
+        return self._told_read_only or config.read_only
+
+    # what it is made of
+
+    def open_cluster(self, name: str, section: ClusterConfig) -> None:
+        """Add a cluster, and look at it from now on (or from the start on)."""
+        cluster = self.clusters[name] = Cluster(name, section)
+        watch = self._watches[name] = ClusterWatch(cluster, self.events)
+        if self._started:
+            watch.start()
+
+    def forget_cluster(self, name: str) -> Callable[[], Awaitable[None]]:
+        """Take out a cluster that no flow uses any more; returns what ends its connections."""
+        cluster, watch = self.clusters.pop(name), self._watches.pop(name)
+
+        async def close() -> None:
+            await watch.stop()
+            await cluster.close()
+
+        return close
+
+    def open_flow(self, name: str, section: FlowConfig, before: Flow | None = None) -> None:
+        """Add a flow, and run it from now on (or from the start on).
+
+        `before` is the same flow as it was until now, which has ended: what is shown goes on.
+        """
+        role = self._role
+        if self.mode == EngineMode.ONE_SHOT or self.read_only:
             role = Role.LOOK
-        self.flows = {
-            name: Flow(
-                name,
-                section,
-                (self.clusters[section.source], self.clusters[section.target]),
-                self.identity,
-                self.events,
-                Role.LOOK if config.clusters[section.target].read_only else role,
-            )
-            for name, section in config.flows.items()
-            if only is None or name in only
-        }
+        if self.config.clusters[section.target].read_only:
+            role = Role.LOOK
+        clusters = self.clusters[section.source], self.clusters[section.target]
+        flow = self.flows[name] = Flow(
+            name, section, clusters, self.identity, self.events, role, before
+        )
+        if self._started:
+            flow.start()
+
+    def put_in_order(self) -> None:
+        """Show everything in the configuration's order, after some of it came or went."""
+        self.clusters = {name: self.clusters[name] for name in self.config.clusters}
+        self._watches = {name: self._watches[name] for name in self.config.clusters}
+        self.flows = {name: self.flows[name] for name in self.config.flows}
+        self.connect_flows()
+
+    def connect_flows(self) -> None:
+        """Tell flows of each other, after some came or went."""
         for flow in self.flows.values():
             flow.losses.brought = Brought(self._inbound(flow))
-        self._tasks: list[asyncio.Task[None]] = []
 
     def _inbound(self, flow: Flow) -> Iterator[Board]:
         """Yield the boards of the flows that bring `flow` records which it leaves out."""
@@ -94,13 +128,12 @@ class Engine:
 
     async def start(self) -> None:
         """Begin everything; a cluster that is away is a state, not an error."""
+        self._started = True
         for flow in self.flows.values():
             flow.start()
         self._tasks.append(asyncio.create_task(self._tick_loop(), name="ticks"))
-        self._tasks += [
-            asyncio.create_task(watch.run(), name=f"watch {name}")
-            for name, watch in self._watches.items()
-        ]
+        for watch in self._watches.values():
+            watch.start()
 
     async def looked(self) -> None:
         """Wait until every flow was looked at once, or failed."""
@@ -110,6 +143,7 @@ class Engine:
 
     async def stop(self, deadline_seconds: float) -> bool:
         """Drain for at most so long and end; return whether everything was drained."""
+        self.is_stopping = True
         drained = await asyncio.gather(
             *(flow.stop(deadline_seconds) for flow in self.flows.values())
         )
@@ -117,6 +151,8 @@ class Engine:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        for watch in self._watches.values():
+            await watch.stop()
         for cluster in self.clusters.values():
             await cluster.close()
         return all(drained)
@@ -163,6 +199,25 @@ class Engine:
             Severity.INFO, cluster, f"{key} was given by an operator, until the engine ends"
         )
 
+    def renew_secret(self, entry: Entry) -> list[str]:
+        """Read a keyring's entry again, it is a new one; return the clusters that need it.
+
+        They are tried again at once. What was given into memory instead of it is let go.
+        """
+        needing: list[str] = []
+        for name, section in self.config.clusters.items():
+            secrets = [each for _, each in secrets_of(section) if each.entry == entry]
+            for secret in secrets:
+                secret.forget()
+            if secrets:
+                needing.append(name)
+                self.clusters[name].renew()
+                self._watches[name].look_now()
+        for flow in self.flows.values():
+            if flow.config.source in needing or flow.config.target in needing:
+                flow.try_now()
+        return needing
+
     def snapshot(self) -> EngineSnapshot:
         """Return everything but the partitions as it is now."""
         return EngineSnapshot(
@@ -179,73 +234,3 @@ class Engine:
             flows=tuple(flow.snapshot() for flow in self.flows.values()),
             last_event_id=self.events.last_id,
         )
-
-
-class _ClusterWatch:
-    """Asks a cluster for its brokers now and then, so that the screen knows when it is away."""
-
-    def __init__(self, cluster: Cluster, config: ClusterConfig, events: Events) -> None:
-        self._cluster = cluster
-        self._config = config
-        self._events = events
-        self._reachable: bool | None = None
-        self._reason: Reason | None = Reason("not asked yet")
-        self._brokers = 0
-        self._observed_at = 0.0
-
-    async def run(self) -> None:
-        """Look until cancelled."""
-        while True:
-            await self._look()
-            await asyncio.sleep(CLUSTER_LOOK_S)
-
-    async def _look(self) -> None:
-        try:
-            metadata = await self._cluster.metadata([])
-        except CcrError as error:
-            self._set_away(error)
-            return
-        except Exception as error:  # a defect of ours: shown, and tried again
-            log.exception("looking at cluster %s failed", self._cluster.name)
-            cause = f"internal error: {type(error).__name__}: {error}"
-            next_step = "It is tried again; please report it with the log file"
-            self._set_away(CcrError("asking cluster", self._cluster.name, cause, next_step))
-            return
-        if self._reachable is False:
-            self._events.emit(Severity.INFO, self._cluster.name, "reachable again")
-        self._reachable, self._reason = True, None
-        self._brokers = len(metadata.brokers)
-        self._observed_at = time.time()
-
-    def _set_away(self, error: CcrError) -> None:
-        text = f"{error.operation} {error.object}: {error.cause}"
-        if self._reachable is not False or self._reason is None or self._reason.text != text:
-            self._reason = Reason(text, error.next_step, time.time())
-            self._events.emit(Severity.ERROR, self._cluster.name, text, error.next_step)
-        self._reachable = False
-
-    @property
-    def why_away(self) -> str:
-        """Why it was not reached at the last look; empty when it was, or was not asked yet."""
-        return self._reason.text if self._reachable is False and self._reason else ""
-
-    def snapshot(self) -> ClusterSnapshot:
-        """Return the cluster as last seen."""
-        return ClusterSnapshot(
-            self._cluster.name,
-            tuple(self._config.bootstrap_servers),
-            self._config.environment.value,
-            bool(self._reachable),
-            self._reason,
-            self._brokers,
-            self._observed_at,
-            tuple(
-                SecretSnapshot(key, str(secret), secret.state)
-                for key, secret in secrets_by_key(self._config).items()
-            ),
-        )
-
-
-def secrets_by_key(cluster: ClusterConfig) -> dict[str, SecretRef]:
-    """Return the secrets that a cluster's section refers to, by key within it."""
-    return {dotted(path): secret for path, secret in secrets_of(cluster)}

@@ -8,6 +8,7 @@ import logging
 from pydantic import SecretStr
 
 from engine.api.group_snapshots import GroupsPage
+from engine.api.local_config import LocalConfigApi
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
@@ -16,6 +17,7 @@ from engine.config.regexes import check_regex
 from engine.engine import Engine
 from engine.errors import CcrError, ConfigError, ConnectError, RefusedError
 from engine.kafka.connection import ConnectionLostError
+from engine.reload.reloader import Reloader
 from engine.replication.loss_report import with_groups
 from engine.replication.topics.candidates import Candidates
 from engine.replication.topics.neighbours import written_by_others
@@ -175,10 +177,11 @@ class LocalClustersApi:
 class LocalEngineApi:
     """See engine.api.protocol."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, reloader: Reloader | None = None) -> None:
         self._engine = engine
         self._flows = LocalFlowsApi(engine)
         self._clusters = LocalClustersApi(engine)
+        self._config = LocalConfigApi(engine, reloader or Reloader(engine))
 
     @property
     def flows(self) -> LocalFlowsApi:
@@ -189,6 +192,11 @@ class LocalEngineApi:
     def clusters(self) -> LocalClustersApi:
         """The clusters' namespace."""
         return self._clusters
+
+    @property
+    def config(self) -> LocalConfigApi:
+        """The configuration's namespace."""
+        return self._config
 
     async def snapshot(self) -> EngineSnapshot:
         """Return clusters and flows as they are now."""

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from engine.api.config_protocol import ConfigApi
 from engine.api.group_snapshots import GroupsPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
@@ -42,7 +43,10 @@ class FlowsApi(Protocol):
         ...
 
     async def history(self, flow: str, topic: str | None = None) -> HistorySnapshot:
-        """Return the last hour of a flow, or of a source topic that was among the worst."""
+        """Return the last hour of a flow, or of a source topic.
+
+        A topic has points since it was among the worst, or was asked for.
+        """
         ...
 
     async def select(
@@ -125,6 +129,11 @@ class EngineApi(Protocol):
     @property
     def clusters(self) -> ClustersApi:
         """The clusters' namespace."""
+        ...
+
+    @property
+    def config(self) -> ConfigApi:
+        """The configuration's namespace."""
         ...
 
     async def snapshot(self) -> EngineSnapshot:

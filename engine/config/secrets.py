@@ -106,6 +106,15 @@ class SecretRef:
         """Take the value from an operator, for as long as this process runs."""
         self._given, self.state = value, SecretState.GIVEN
 
+    def take_from(self, other: SecretRef) -> None:
+        """Take over what an operator gave for the same place, if anything."""
+        if other == self and other._given is not None:
+            self.give(other._given)
+
+    def forget(self) -> None:
+        """Let go of what an operator gave: from now on it is read where it is again."""
+        self._given, self.state = None, SecretState.UNREAD
+
     async def resolve(self, *, what: str) -> SecretStr:
         """Fetch the value, off the loop and within 5 s.
 

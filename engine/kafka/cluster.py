@@ -59,6 +59,11 @@ class Cluster:
 
     # connections
 
+    def renew(self) -> None:
+        """Read secrets and certificates again before the next connection is made."""
+        if self._dialer is not None:
+            self._dialer.stale = True
+
     async def _dialer_ready(self) -> Dialer:
         async with self._preparing:
             if self._dialer is None:

@@ -13,6 +13,7 @@ class Backoff:
         self._first = first
         self._ceiling = ceiling
         self._next = first
+        self._no_longer = asyncio.Event()
 
     def reset(self) -> None:
         """Begin anew after a success."""
@@ -22,4 +23,14 @@ class Backoff:
         """Wait for the present delay and lengthen the next."""
         delay = self._next
         self._next = min(self._next * 2, self._ceiling)
-        await asyncio.sleep(delay * (1 + random.random() / 4))  # noqa: S311  (jitter, not secrecy)
+        self._no_longer.clear()
+        try:
+            async with asyncio.timeout(delay * (1 + random.random() / 4)):  # noqa: S311  (jitter)
+                await self._no_longer.wait()
+        except TimeoutError:
+            return
+
+    def cut_short(self) -> None:
+        """End a wait that goes on just now; what is waited for may have come."""
+        self._next = self._first
+        self._no_longer.set()

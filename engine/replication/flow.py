@@ -69,10 +69,12 @@ class Flow:
         me: EngineIdentity,
         events: Events,
         role: Role,
+        before: Flow | None = None,
     ) -> None:
+        """`before` is the same flow as it was until now, which has ended: its board goes on."""
         self.name = name
         self.config = config
-        self.board = Board(name)
+        self.board: Board = before.board if before else Board(name)
         self.limiter = Limiter(config.limits.bytes_per_second, config.limits.topics)
         self.limiter.on_trouble = self._tell_useless_limit
         self._source, self._target = clusters
@@ -88,13 +90,16 @@ class Flow:
         )
         self._groups = GroupsView(context, lambda: state.record)
         self.losses = LossReport(name, config, self._source, self.board)
+        if before is not None:
+            self.losses.continue_from(before.losses)
         self._mirroring: Mirroring | None = None
         self._observer: Observer | None = None
         self._trouble: CcrError | None = None
         self._stood_down: str | None = None
         self._take_over = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
-        self._ending = False
+        self._backoff = Backoff()
+        self._ending: asyncio.Task[bool] | None = None
         self.looked = asyncio.Event()  # set after the first look, or the first failure
 
     # life
@@ -103,16 +108,24 @@ class Flow:
         """Begin, in tasks of this loop."""
         self._running = asyncio.create_task(self._run(), name=f"flow {self.name}")
 
-    async def stop(self, deadline_seconds: float) -> bool:
-        """Drain for at most so long, release the flow and end; return whether all was drained."""
-        self._ending = True
+    async def stop(self, deadline_seconds: float, *, release: bool = True) -> bool:
+        """Drain for at most so long and end; return whether all was drained.
+
+        Gives the flow up for others, unless this engine is to go on with it (`release`). Who asks
+        again while that is going on waits for it.
+        """
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end(deadline_seconds, release=release))
+        return await asyncio.shield(self._ending)
+
+    async def _end(self, deadline_seconds: float, *, release: bool) -> bool:
         drained = True
         mirroring = self._mirroring
         if mirroring is not None:
             try:
                 async with asyncio.timeout(deadline_seconds):
                     await mirroring.drain()
-                    await mirroring.finish()
+                    await mirroring.finish(release=release)
             except (TimeoutError, CcrError, ConnectionLostError) as error:
                 drained = False
                 self._events.emit(
@@ -128,9 +141,24 @@ class Flow:
         self._groups.close()
         return drained
 
+    def reconfigure(self, config: FlowConfig) -> None:
+        """Take another section that differs in its rates alone; raises nothing, interrupts nothing.
+
+        A rate that an operator has set meanwhile stays where the section did not change it.
+        """
+        before, self.config = self.config.limits, config
+        if config.limits.bytes_per_second != before.bytes_per_second:
+            self.limiter.bytes_per_second = config.limits.bytes_per_second
+        if list(config.limits.topics.items()) != list(before.topics.items()):
+            self.limiter.set_topics(config.limits.topics)
+
+    def try_now(self) -> None:
+        """Whatever is waited for before trying again: wait no longer."""
+        self._backoff.cut_short()
+
     async def _run(self) -> None:
-        backoff = Backoff()
-        while not self._ending:
+        backoff = self._backoff
+        while self._ending is None:
             try:
                 await self._once()
                 backoff.reset()

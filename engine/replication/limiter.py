@@ -50,11 +50,9 @@ class Limiter:
     def __init__(
         self, bytes_per_second: int | None, topics: Mapping[str, int] | None = None
     ) -> None:
-        self._topic_rates: dict[str, int | None] = dict(topics or {})
-        self._patterns = {rule: Pattern(rule) for rule in self._topic_rates}
         self.on_trouble: Callable[[TooSlowError], None] = lambda error: None
         """Called once for each rule that is passed over."""
-        self._of_topic: dict[str, Bucket | None] = {}
+        self.set_topics(topics or {})
         self._flow: Bucket | None = None
         self.bytes_per_second = bytes_per_second
         self.sharers = 1  # fetchers at work
@@ -72,6 +70,12 @@ class Limiter:
     def topic_rates(self) -> Mapping[str, int | None]:
         """The topics' rules in the order in which they are tried; None is no limit."""
         return self._topic_rates
+
+    def set_topics(self, topics: Mapping[str, int]) -> None:
+        """Replace all of the topics' rules; their regexes were checked before."""
+        self._topic_rates: dict[str, int | None] = dict(topics)
+        self._patterns = {rule: Pattern(rule) for rule in topics}
+        self._of_topic: dict[str, Bucket | None] = {}
 
     @property
     def limits(self) -> bool:

@@ -53,6 +53,10 @@ class LossReport:
         self._on_disk: dict[str, float] = {}  # bytes of a record, by topic
         self._on_disk_at = float("-inf")  # monotonic; when they were asked for
 
+    def continue_from(self, before: LossReport) -> None:
+        """Take over the last hour of the same flow, which another report has kept until now."""
+        self._history = before._history
+
     def tick(self) -> None:
         """Remember a point of the history when it is time."""
         now = time.time()

@@ -147,10 +147,11 @@ class Mirroring:
     def _idle(self) -> bool:
         return all(partition.idle for partition in self._board.partitions.values())
 
-    async def finish(self) -> None:
-        """Write the last checkpoints and give the flow up."""
+    async def finish(self, *, release: bool = True) -> None:
+        """Write the last checkpoints, and give the flow up unless this engine goes on with it."""
         dirty, self._dirty = list(self._dirty), {}
-        await self._state.release(self._writer.encode(dirty).entries)
+        entries = self._writer.encode(dirty).entries
+        await (self._state.release(entries) if release else self._state.append(entries))
 
     @property
     def troubles(self) -> list[CcrError]:

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
-import httpx
-from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic import SecretStr
 
-from engine import __version__
 from engine.api.group_snapshots import GroupsPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
 from engine.config.flow_section import FlowConfig, TopicSelection
-from engine.errors import ConnectError, RefusedError
 from engine.service import codec
-from engine.service.paths import check_runtime_dir
+from engine.service.config_client import RemoteConfig
+from engine.service.wire import EngineGoneError, EngineHangsError, Wire
 
-CONNECT_TIMEOUT_S = 2.0
-READ_TIMEOUT_S = 10.0
-COMMAND_TIMEOUT_S = 60.0  # a command may wait for a broker
-_Answer = TypeVar("_Answer")
-
-
-class EngineGoneError(ConnectError):
-    """No engine answers on the socket: it was not started, has ended, or hangs."""
-
-
-class EngineHangsError(EngineGoneError):
-    """An engine has the socket but does not answer."""
+__all__ = ["EngineGoneError", "EngineHangsError", "RemoteEngineApi"]
 
 
 class RemoteEngineApi:
@@ -42,9 +28,10 @@ class RemoteEngineApi:
     """
 
     def __init__(self, socket: Path, *, read_only: bool = False) -> None:
-        self._wire = _Wire(socket, read_only=read_only)
+        self._wire = Wire(socket, read_only=read_only)
         self._flows = RemoteFlows(self._wire)
         self._clusters = RemoteClusters(self._wire)
+        self._config = RemoteConfig(self._wire)
 
     @property
     def flows(self) -> RemoteFlows:
@@ -55,6 +42,11 @@ class RemoteEngineApi:
     def clusters(self) -> RemoteClusters:
         """The clusters' namespace."""
         return self._clusters
+
+    @property
+    def config(self) -> RemoteConfig:
+        """The configuration's namespace."""
+        return self._config
 
     async def snapshot(self) -> EngineSnapshot:
         """Return clusters and flows as they are now."""
@@ -73,8 +65,11 @@ class RemoteEngineApi:
 class RemoteFlows:
     """Implements FlowsApi."""
 
-    def __init__(self, wire: _Wire) -> None:
+    def __init__(self, wire: Wire) -> None:
         self._wire = wire
+
+    async def _command(self, flow: str, verb: str, **body: Any) -> CommandResult:
+        return await self._wire.post(verb, flow, _path(flow, verb), body)
 
     async def partitions(self, flow: str, since: int = 0) -> PartitionsPage:
         """Return the flow's partitions that changed after version `since`."""
@@ -106,11 +101,11 @@ class RemoteFlows:
 
     async def pause(self, flow: str) -> CommandResult:
         """Stop fetching; survives restarts."""
-        return await self._wire.command(flow, "pause")
+        return await self._command(flow, "pause")
 
     async def resume(self, flow: str) -> CommandResult:
         """Undo a pause."""
-        return await self._wire.command(flow, "resume")
+        return await self._command(flow, "resume")
 
     async def retry(
         self,
@@ -121,26 +116,24 @@ class RemoteFlows:
         accept: bool = False,
     ) -> CommandResult:
         """Start stopped partitions again."""
-        return await self._wire.command(
-            flow, "retry", topic=topic, partition=partition, accept=accept
-        )
+        return await self._command(flow, "retry", topic=topic, partition=partition, accept=accept)
 
     async def limit(
         self, flow: str, bytes_per_second: int | None, topics: str | None = None
     ) -> CommandResult:
         """Set the rate limit of the flow, or of each topic that matches; None lifts it."""
         body = {} if topics is None else {"topics": topics}
-        return await self._wire.command(flow, "limit", bytes_per_second=bytes_per_second, **body)
+        return await self._command(flow, "limit", bytes_per_second=bytes_per_second, **body)
 
     async def take_over(self, flow: str) -> CommandResult:
         """Claim the flow from the engine that owns it."""
-        return await self._wire.command(flow, "take-over")
+        return await self._command(flow, "take-over")
 
 
 class RemoteClusters:
     """Implements ClustersApi."""
 
-    def __init__(self, wire: _Wire) -> None:
+    def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
     async def give_secret(self, cluster: str, key: str, value: SecretStr) -> CommandResult:
@@ -148,109 +141,6 @@ class RemoteClusters:
         body = {"key": key, "value": value.get_secret_value()}
         path = f"/v1/clusters/{quote(cluster, safe='')}/secret"
         return await self._wire.post("giving a secret for cluster", cluster, path, body)
-
-
-class _Wire:
-    """Requests to one socket, every failure as one of our errors."""
-
-    def __init__(self, socket: Path, *, read_only: bool) -> None:
-        self._socket = socket
-        self.read_only = read_only
-        self._http = httpx.AsyncClient(
-            # A Unix socket has no TLS; building an SSL context would only cost start-up time.
-            transport=httpx.AsyncHTTPTransport(uds=str(socket), verify=False),
-            base_url="http://ccr",
-            timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-            headers={
-                codec.API_VERSION_HEADER: codec.API_VERSION,
-                codec.CCR_VERSION_HEADER: __version__,
-            },
-            trust_env=False,
-        )
-
-    async def close(self) -> None:
-        await self._http.aclose()
-
-    async def get(self, path: str, answer: TypeAdapter[_Answer], **query: int | str) -> _Answer:
-        return self._decode(await self._send("GET", path, params=query), answer)
-
-    async def ask(
-        self, path: str, body: Mapping[str, Any], answer: TypeAdapter[_Answer]
-    ) -> _Answer:
-        """Ask what takes a body and changes nothing."""
-        timeout = httpx.Timeout(COMMAND_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-        response = await self._send("POST", path, json=body, timeout=timeout)
-        return self._decode(response, answer)
-
-    async def command(self, flow: str, verb: str, **body: Any) -> CommandResult:
-        return await self.post(verb, flow, _path(flow, verb), body)
-
-    async def post(
-        self, operation: str, name: str, path: str, body: Mapping[str, Any]
-    ) -> CommandResult:
-        if self.read_only:
-            raise RefusedError(
-                operation,
-                name,
-                "ccr was opened read-only",
-                "Open it without --read-only to change anything",
-            )
-        timeout = httpx.Timeout(COMMAND_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-        response = await self._send("POST", path, json=body, timeout=timeout)
-        return self._decode(response, codec.RESULT)
-
-    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        check_runtime_dir(self._socket.parent)
-        try:
-            response = await self._http.request(method, path, **options)
-        except httpx.ConnectError:
-            raise self._gone(
-                "no engine answers there", "Start one with: ccr --no-ui --config FILE"
-            ) from None
-        except httpx.TimeoutException:
-            raise EngineHangsError(
-                "asking the engine at",
-                str(self._socket),
-                "it did not answer in time",
-                "Is it stopped (SIGSTOP) or overloaded? See its log",
-            ) from None
-        except httpx.TransportError as error:
-            raise self._gone(
-                f"the engine ended while it was asked ({type(error).__name__})", "See its log"
-            ) from None
-        self._check_version(response)
-        if response.is_error:
-            raise self._refusal(response)
-        return response
-
-    def _gone(self, cause: str, next_step: str) -> EngineGoneError:
-        return EngineGoneError("asking the engine at", str(self._socket), cause, next_step)
-
-    def _check_version(self, response: httpx.Response) -> None:
-        theirs = response.headers.get(codec.API_VERSION_HEADER)
-        if theirs != codec.API_VERSION and not response.is_error:
-            raise self._skew(response)
-
-    def _refusal(self, response: httpx.Response) -> Exception:
-        try:
-            return codec.load_error(response.content)
-        except ValidationError:
-            return self._skew(response)
-
-    def _decode(self, response: httpx.Response, answer: TypeAdapter[_Answer]) -> _Answer:
-        try:
-            return answer.validate_json(response.content)
-        except ValidationError:
-            raise self._skew(response) from None
-
-    def _skew(self, response: httpx.Response) -> RefusedError:
-        version = response.headers.get(codec.CCR_VERSION_HEADER, "of unknown version")
-        return RefusedError(
-            "talking to",
-            f"the engine at {self._socket}",
-            f"this ccr {__version__} does not understand the answer of ccr {version}",
-            "Use the same version of ccr, or restart the service with yours",
-        )
 
 
 def _topic(topic: str | None) -> dict[str, str]:

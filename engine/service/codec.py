@@ -55,11 +55,13 @@ GROUP_ROWS = TypeAdapter(tuple[GroupSnapshot, ...])
 PREVIEWED = TypeAdapter(tuple[TopicPreview, ...])
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What a request takes: nothing but its fields, and each of its type."""
+
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-class RetryBody(_Body):
+class RetryBody(Body):
     """What POST …/retry takes; nothing means the whole flow."""
 
     topic: str | None = None
@@ -67,21 +69,21 @@ class RetryBody(_Body):
     accept: bool = False
 
 
-class LimitBody(_Body):
+class LimitBody(Body):
     """What POST …/limit takes; null lifts the limit; `topics` is a regex, for each that matches."""
 
     bytes_per_second: Annotated[int, Field(ge=1)] | None
     topics: str | None = None
 
 
-class SecretBody(_Body):
+class SecretBody(Body):
     """What POST /v1/clusters/CLUSTER/secret takes."""
 
     key: str
     value: SecretStr
 
 
-class TriedBody(_Body):
+class TriedBody(Body):
     """What POST …/select and …/preview take; nothing means the flow's own regexes."""
 
     topics: TopicSelection | None = None
@@ -93,7 +95,7 @@ class TriedBody(_Body):
         return self.section or self.topics
 
 
-class EmptyBody(_Body):
+class EmptyBody(Body):
     """What the other commands take."""
 
 

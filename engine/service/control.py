@@ -14,6 +14,7 @@ POST /v1/flows/FLOW/pause               CommandResult; likewise resume and take-
 POST /v1/flows/FLOW/retry               {"topic": …, "partition": …, "accept": …}, all optional
 POST /v1/flows/FLOW/limit               {"bytes_per_second": N or null, "topics": REGEX or null}
 POST /v1/clusters/CLUSTER/secret        {"key": "sasl.password", "value": …}; held in memory only
+/v1/config…                             see engine.service.config_control
 Errors are engine.service.codec.ErrorBody with a status of 4xx or 5xx.
 """
 
@@ -26,33 +27,21 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from engine import __version__
 from engine.api.protocol import EngineApi
 from engine.api.snapshots import CommandResult
 from engine.errors import CcrError, ConfigError, ConnectError, KafkaError, RefusedError
 from engine.service import codec
+from engine.service.config_control import ConfigRoutes
+from engine.service.requests import COMMON_HEADERS, answer, body_of
 
 LOG = logging.getLogger(__name__)
 MAX_BODY_BYTES = 64 * 1024
 STOP_TIMEOUT_S = 1.0
 _UCRED = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
-_COMMON_HEADERS = {
-    codec.API_VERSION_HEADER: codec.API_VERSION,
-    codec.CCR_VERSION_HEADER: __version__,
-}
-_Model = TypeVar(
-    "_Model",
-    codec.RetryBody,
-    codec.LimitBody,
-    codec.SecretBody,
-    codec.TriedBody,
-    codec.EmptyBody,
-)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -84,6 +73,7 @@ class ControlServer:
                 web.post(f"{flow}/limit", self._limit),
                 web.post(f"{flow}/take-over", self._take_over),
                 web.post("/v1/clusters/{cluster}/secret", self._give_secret),
+                *ConfigRoutes(self._api).routes(),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
@@ -98,10 +88,10 @@ class ControlServer:
             self._runner = None
 
     async def _snapshot(self, request: web.Request) -> web.Response:
-        return _answer(codec.SNAPSHOT.dump_json(await self._api.snapshot()))
+        return answer(codec.SNAPSHOT.dump_json(await self._api.snapshot()))
 
     async def _events(self, request: web.Request) -> web.Response:
-        return _answer(codec.EVENTS.dump_json(await self._api.events(_since(request))))
+        return answer(codec.EVENTS.dump_json(await self._api.events(_since(request))))
 
     async def _partitions(self, request: web.Request) -> web.StreamResponse:
         page = await self._api.flows.partitions(request.match_info["flow"], _since(request))
@@ -114,49 +104,49 @@ class ControlServer:
     async def _loss(self, request: web.Request) -> web.Response:
         topic = request.query.get("topic")
         loss = await self._api.flows.loss(request.match_info["flow"], topic)
-        return _answer(codec.LOSS.dump_json(loss))
+        return answer(codec.LOSS.dump_json(loss))
 
     async def _history(self, request: web.Request) -> web.Response:
         topic = request.query.get("topic")
         history = await self._api.flows.history(request.match_info["flow"], topic)
-        return _answer(codec.HISTORY.dump_json(history))
+        return answer(codec.HISTORY.dump_json(history))
 
     async def _select(self, request: web.Request) -> web.Response:
-        body = await _body(request, codec.TriedBody)
+        body = await body_of(request, codec.TriedBody)
         selection = await self._api.flows.select(request.match_info["flow"], body.tried)
-        return _answer(codec.SELECTION.dump_json(selection))
+        return answer(codec.SELECTION.dump_json(selection))
 
     async def _preview(self, request: web.Request) -> web.StreamResponse:
-        body = await _body(request, codec.TriedBody)
+        body = await body_of(request, codec.TriedBody)
         preview = await self._api.flows.preview(request.match_info["flow"], body.tried)
         return await _stream(request, codec.preview_chunks(preview))
 
     async def _pause(self, request: web.Request) -> web.Response:
-        await _body(request, codec.EmptyBody)
+        await body_of(request, codec.EmptyBody)
         return _result(await self._api.flows.pause(request.match_info["flow"]))
 
     async def _resume(self, request: web.Request) -> web.Response:
-        await _body(request, codec.EmptyBody)
+        await body_of(request, codec.EmptyBody)
         return _result(await self._api.flows.resume(request.match_info["flow"]))
 
     async def _retry(self, request: web.Request) -> web.Response:
-        body = await _body(request, codec.RetryBody)
+        body = await body_of(request, codec.RetryBody)
         flow = request.match_info["flow"]
         return _result(
             await self._api.flows.retry(flow, body.topic, body.partition, accept=body.accept)
         )
 
     async def _limit(self, request: web.Request) -> web.Response:
-        body = await _body(request, codec.LimitBody)
+        body = await body_of(request, codec.LimitBody)
         flow = request.match_info["flow"]
         return _result(await self._api.flows.limit(flow, body.bytes_per_second, body.topics))
 
     async def _take_over(self, request: web.Request) -> web.Response:
-        await _body(request, codec.EmptyBody)
+        await body_of(request, codec.EmptyBody)
         return _result(await self._api.flows.take_over(request.match_info["flow"]))
 
     async def _give_secret(self, request: web.Request) -> web.Response:
-        body = await _body(request, codec.SecretBody)
+        body = await body_of(request, codec.SecretBody)
         cluster = request.match_info["cluster"]
         return _result(await self._api.clusters.give_secret(cluster, body.key, body.value))
 
@@ -212,23 +202,8 @@ def _since(request: web.Request) -> int:
     return int(text)
 
 
-async def _body(request: web.Request, model: type[_Model]) -> _Model:
-    content = await request.read()
-    try:
-        return model.model_validate_json(content or b"{}")
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        at = ".".join(str(part) for part in first["loc"])
-        cause = f"{at}: {first['msg']}" if at else first["msg"]
-        raise ConfigError("reading the request", request.path, cause) from None
-
-
-def _answer(body: bytes, status: int = 200) -> web.Response:
-    return web.Response(body=body, status=status, content_type=codec.JSON, headers=_COMMON_HEADERS)
-
-
 async def _stream(request: web.Request, chunks: Iterable[bytes]) -> web.StreamResponse:
-    response = web.StreamResponse(headers=_COMMON_HEADERS)
+    response = web.StreamResponse(headers=COMMON_HEADERS)
     response.content_type = codec.JSON
     await response.prepare(request)
     for chunk in chunks:
@@ -239,11 +214,11 @@ async def _stream(request: web.Request, chunks: Iterable[bytes]) -> web.StreamRe
 
 
 def _result(result: CommandResult) -> web.Response:
-    return _answer(codec.RESULT.dump_json(result))
+    return answer(codec.RESULT.dump_json(result))
 
 
 def _failed(error: CcrError, status: int) -> web.Response:
-    return _answer(codec.dump_error(error), status)
+    return answer(codec.dump_error(error), status)
 
 
 def _status(error: CcrError) -> int:

@@ -26,8 +26,8 @@ from engine.api.snapshots import (
 )
 from engine.config.flow_section import FlowConfig, TopicSelection
 from engine.errors import CcrError, ConfigError, ConnectError, KafkaError, RefusedError
-from engine.service import client as client_module
 from engine.service import codec
+from engine.service import wire as wire_module
 from engine.service.client import EngineGoneError, EngineHangsError, RemoteEngineApi
 from engine.service.control import MAX_BODY_BYTES, ControlServer
 from engine.service.listening import listen
@@ -303,7 +303,7 @@ async def test_the_client_refuses_what_a_newer_engine_answers(
     remote: RemoteEngineApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "engine.service.control._COMMON_HEADERS",
+        "engine.service.requests.COMMON_HEADERS",
         {codec.API_VERSION_HEADER: "2", codec.CCR_VERSION_HEADER: "9.9.9"},
     )
     with pytest.raises(RefusedError, match=r"does not understand the answer of ccr 9\.9\.9"):
@@ -375,7 +375,7 @@ async def test_a_stale_socket_is_replaced(paths: ServicePaths, engine: Recording
 async def test_an_engine_that_hangs_is_told_apart_from_one_that_is_gone(
     paths: ServicePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "READ_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(wire_module, "READ_TIMEOUT_S", 0.05)
     paths.socket.parent.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(paths.socket))

@@ -274,7 +274,7 @@ async def test_a_folder_named_engine_where_the_user_stands_is_not_ours(
 async def test_a_service_that_hangs_is_not_replaced(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.service.client.READ_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("engine.service.wire.READ_TIMEOUT_S", 0.3)
     async with running(config) as service:
         service.send_signal(signal.SIGSTOP)
         with pytest.raises(EngineHangsError, match="did not answer in time"):

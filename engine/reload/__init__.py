@@ -1,0 +1,1 @@
+"""Applying a changed configuration to a running engine: only what changed is touched."""
