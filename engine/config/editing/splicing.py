@@ -29,7 +29,6 @@ from engine.config.editing.tree import (
 from engine.config.problems import KeyPath
 
 DEFAULT_STEP = 2
-_COMMENT = re.compile(r"[ \t]*(#.*)?")
 
 
 def splice(tree: Tree, difference: Difference) -> str:
@@ -129,9 +128,8 @@ def _changed(tree: Tree, above: MappingNode, pair: Pair, value: object) -> str:
     anchor = anchor_of(tree, old)
     kept = tree.text[:start].rstrip(" \t") + (f" {anchor.strip()}" if anchor else "")
     cut = kept + tree.text[end:]
-    found = _COMMENT.match(cut, len(kept))
-    if found is None or found.end() != line_end(cut, len(kept)):
-        raise CannotSpliceError  # something else follows on the line
+    if not _only_comment(cut, len(kept)):
+        raise CannotSpliceError
     return _insert(cut, next_line(cut, len(kept)), lines, tree.newline)
 
 
@@ -219,8 +217,7 @@ def _end_of_lines(tree: Tree, end: int, column: int) -> int:
 
     Comments that follow further in belong to it; what else is on its last line must be one.
     """
-    found = _COMMENT.match(tree.text, end)
-    if found is None or found.end() < tree.line_end(end):
+    if not _only_comment(tree.text, end):
         raise CannotSpliceError
     at = seen = tree.next_line(end)
     while seen < len(tree.text):
@@ -231,6 +228,11 @@ def _end_of_lines(tree: Tree, end: int, column: int) -> int:
         seen = tree.next_line(seen)
         at = seen if inside else at
     return at
+
+
+def _only_comment(text: str, at: int) -> bool:
+    """Whether nothing but a comment follows on the line."""
+    return text[at : line_end(text, at)].lstrip(" \t")[:1] in ("", "#")
 
 
 def _spaced(tree: Tree, pairs: list[Pair]) -> bool:
