@@ -18,7 +18,7 @@ demo: setup
 	$(BIN)/ccr demo
 
 test: setup
-	$(BIN)/python -m pytest -m 'not soak'
+	$(BIN)/python -m tests.side_by_side
 
 check: setup
 	$(BIN)/ruff check .

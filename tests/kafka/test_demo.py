@@ -113,7 +113,12 @@ async def test_the_headless_form_gives_its_verdict_as_json(environment: dict[str
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 130), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGTERM, 130, marks=pytest.mark.soak),  # as SIGINT, by the same way
+        (signal.SIGINT, 130),
+        (signal.SIGKILL, -9),
+    ],
 )
 async def test_nothing_is_left_behind_however_it_is_ended(
     environment: dict[str, str], number: signal.Signals, code: int

@@ -28,7 +28,16 @@ from engine.replication.state_records import FlowRecord
 from engine.sandbox import ClusterSpec, Sandbox
 from tests.faults.rig import EngineProcess
 from tests.faults.rig import until as eventually
-from tests.kafka.engines import FreshTopic, Running, create, producer, read, running, until
+from tests.kafka.engines import (
+    FreshTopic,
+    Running,
+    create,
+    producer,
+    read,
+    running,
+    until,
+    until_async,
+)
 from tests.kafka.group_tools import commit, committed
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
@@ -50,6 +59,12 @@ async def opened(sandbox: Sandbox, name: str) -> AsyncIterator[Cluster]:
 async def begin_at(cluster: Cluster, topic: str, starts: dict[int, int]) -> None:
     """Let empty partitions begin at offsets, as if retention had taken all before."""
     fillers = Fillers()
+
+    async def led() -> bool:
+        keys = {(topic, partition): LATEST for partition in starts}
+        return len(await cluster.list_offsets(keys, await cluster.metadata([topic]))) == len(keys)
+
+    await until_async(led, f"every partition of {topic} has a leader")
 
     async def one(partition: int, start: int) -> None:
         transaction = Transaction(cluster, f"{topic}.{partition}")

@@ -1,0 +1,45 @@
+"""`make test`: the tests that need brokers, and the others beside them; each wait for the other.
+
+Tests on brokers mostly wait, the others mostly compute. What the first say is shown at once, what
+the others say when both have ended. Exits with the worse of the two exit codes.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+
+OTHERS = "not soak and not kafka"
+ON_BROKERS = "not soak and kafka"
+
+
+def _pytest(marks: str, *options: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", "-m", marks, *options]
+
+
+def main(options: Sequence[str]) -> int:
+    """Run both; `options` go to both."""
+    with tempfile.TemporaryFile() as said:
+        # A cache is one run's own: two at once would write over each other's.
+        others = subprocess.Popen(
+            [*_pytest(OTHERS, *options), "-p", "no:cacheprovider"],
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            codes = [subprocess.run(_pytest(ON_BROKERS, *options), check=False).returncode]
+            codes.append(others.wait())
+        except KeyboardInterrupt:
+            # ctrl+c goes to all of them: each takes its brokers down.
+            codes = [others.wait(), 128 + signal.SIGINT]
+        said.seek(0)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(said.read())
+    return max(abs(code) for code in codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
