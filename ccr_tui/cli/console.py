@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import logging.handlers
 import os
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ccr_tui.app import CcrApp
 
 _LOG_BYTES = 1024 * 1024
+SETTLED_AFTER_S = 3.0
 
 
 def open_console(args: argparse.Namespace) -> int:
@@ -82,9 +84,12 @@ async def _until_left(app: CcrApp) -> None:
     # that keeps an embedded engine alive.
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, app.exit)
+    # What is there by then stays: looking for garbage in it would stop the keys for 100 ms.
+    freezing = loop.call_later(SETTLED_AFTER_S, gc.freeze)
     try:
         await app.run_async()
     finally:
+        freezing.cancel()
         loop.remove_signal_handler(signal.SIGTERM)
 
 

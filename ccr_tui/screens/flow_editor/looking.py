@@ -51,6 +51,8 @@ class Looking:
         """What the flow mirrors at present; None: there is no such flow."""
         self.selection: SelectionSnapshot | None = None
         self.rows: list[TopicRow] = []
+        self.starts = self.ends = self.blocked = 0
+        """Topics that saving starts to mirror, that it ends, and that are in the way of it."""
         self.trouble = ""
         self.slow: RefusedError | None = None
         """Why a regex was given up."""
@@ -126,6 +128,9 @@ class Looking:
         source = self._asked.section.source if self._asked else ""
         rows = await topics.rows_of(selection, self.now, self._found, source)
         self.selection, self.rows = selection, rows
+        self.starts = sum(row.change is topics.Change.STARTS for row in rows)
+        self.ends = sum(row.change is topics.Change.ENDS for row in rows)
+        self.blocked = sum(bool(row.plan and row.plan.blocked) for row in rows)
         self._screen.post_message(Selected())
 
     async def _preview(self, candidate: Candidate, after: float) -> None:

@@ -19,7 +19,7 @@ from ccr_tui.screens.flow_editor.candidate import WrongRegex, candidate_of, wron
 from ccr_tui.screens.flow_editor.columns import topic_columns, topic_facts
 from ccr_tui.screens.flow_editor.looking import Looking, Previewed, Selected
 from ccr_tui.screens.flow_editor.place import SCOPE
-from ccr_tui.screens.flow_editor.topics import Change, TopicRow
+from ccr_tui.screens.flow_editor.topics import TopicRow
 from ccr_tui.state import ConsoleState
 from ccr_tui.widgets.form.book import FieldBook
 from ccr_tui.widgets.form.controls import ChoiceControl, LinesControl
@@ -174,10 +174,8 @@ class FlowEditorScreen(EditingScreen):
         if any(self._wrong.values()):
             said.append("as of the last valid regexes")
             return f" {dot} ".join(said)
-        starts = sum(row.change is Change.STARTS for row in looking.rows)
-        ends = sum(row.change is Change.ENDS for row in looking.rows)
-        if starts or ends:
-            said.append(f"{starts:,} more, {ends:,} fewer than now")
+        if looking.starts or looking.ends:
+            said.append(f"{looking.starts:,} more, {looking.ends:,} fewer than now")
         return f" {dot} ".join(said)
 
     def _preview_said(self) -> str:
@@ -191,8 +189,7 @@ class FlowEditorScreen(EditingScreen):
             return ""
         if not looking.is_current:
             return f"sizes {formats.age(old)} old"
-        blocked = sum(bool(row.plan and row.plan.blocked) for row in looking.rows)
-        return f"{blocked:,} blocked, sizes {formats.age(old)} old"
+        return f"{looking.blocked:,} blocked, sizes {formats.age(old)} old"
 
     def _note(self) -> str:
         looking = self.looking
