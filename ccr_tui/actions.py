@@ -38,6 +38,14 @@ class Tier(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TopicInSight:
+    """The topic that an action would act on, and how many of its partitions are stopped."""
+
+    name: str
+    stopped: int
+
+
+@dataclass(frozen=True, slots=True)
 class ActionContext:
     """What an action would act on, at this moment."""
 
@@ -45,6 +53,7 @@ class ActionContext:
     flow: FlowSnapshot | None = None
     partition: PartitionSnapshot | None = None
     event: Event | None = None
+    topic: TopicInSight | None = None
 
 
 @dataclass(frozen=True, slots=True)

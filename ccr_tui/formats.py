@@ -74,6 +74,14 @@ def _whole_seconds(whole: int) -> str:
     return f"{days}d{hour:02}h" if days < 100 else f"{days}d"
 
 
+def coarse(value: float) -> str:
+    """Write a span by its largest unit alone, rounded down: 45s, 58m, 9h, 6d."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if value >= length:
+            return f"{int(value // length)}{unit}"
+    return f"{max(0, int(value))}s"
+
+
 def age(value: float | None) -> str:
     """Write how old something is, in whole seconds: it would flicker otherwise."""
     return UNKNOWN if value is None else _whole_seconds(int(max(0.0, value)))
@@ -82,6 +90,16 @@ def age(value: float | None) -> str:
 def clock(at: float) -> str:
     """Write the local time of day of an epoch time."""
     return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def moment(at: float) -> str:
+    """Write an epoch time in six cells: 14:05 today, 25 Nov another day; `now` when it is past."""
+    now = time.time()
+    if at <= now:
+        return "now"
+    when = time.localtime(at)
+    today = when[:3] == time.localtime(now)[:3]
+    return time.strftime("%H:%M" if today else "%d %b", when)
 
 
 def timestamp(at: float) -> str:

@@ -68,13 +68,23 @@ def cannot_retry_partition(context: ActionContext) -> str | None:
         return reason
     partition = context.partition
     if partition is None:
-        return "no partition is selected"
+        return "no partition is selected; n goes to the next stuck one"
     if partition.state is PartitionState.STOPPED:
         return None
     name = f"{partition.topic}/{partition.partition}"
     if partition.state is PartitionState.WAITING:
         return f"{name} waits and is retried by itself"
     return f"{name} is {partition.state}, not stopped"
+
+
+def cannot_retry_topic(context: ActionContext) -> str | None:
+    """Need a topic with stopped partitions."""
+    reason = cannot_steer(context)
+    if reason:
+        return reason
+    if context.topic is None:
+        return "no topic is selected"
+    return None if context.topic.stopped else f"nothing of {context.topic.name} is stopped"
 
 
 def cannot_accept_partition(context: ActionContext) -> str | None:

@@ -27,6 +27,7 @@ class Symbols:
     descending: str
     rule: str
     stuck: str
+    warning: str
     ramp: str
     """Sparkline levels, lowest first."""
     ascii_only: bool
@@ -39,6 +40,16 @@ class Symbols:
         """Return mark and word of a trend."""
         return f"{self.trends[trend]} {trend.value}"
 
+    def mark(self, word: str) -> str:
+        """Return the mark of a partition's state or trend, by its word."""
+        return self.states[word] if word in PARTITION_WORDS else self.trends[Trend(word)]
+
+    def word(self, word: str) -> str:
+        """Return mark and word of a partition's state or trend."""
+        return f"{self.mark(word)} {word}"
+
+
+PARTITION_WORDS = frozenset(state.value for state in PartitionState)
 
 UNICODE = Symbols(
     states={
@@ -65,6 +76,7 @@ UNICODE = Symbols(
     descending="▼",
     rule="─",
     stuck="■",
+    warning="!",
     ramp="▁▂▃▄▅▆▇█",
     ascii_only=False,
 )
@@ -94,6 +106,7 @@ ASCII = Symbols(
     descending="v",
     rule="-",
     stuck="!",
+    warning="!",
     ramp="_.:-=+*#",
     ascii_only=True,
 )

@@ -6,6 +6,7 @@ from ccr_tui import formats
 from ccr_tui.actions import key_name
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.missing_secrets import wanted_secrets
+from ccr_tui.screens.overtaking import flow_overtaking_facts
 from ccr_tui.screens.tones import FLOW_TONES, PARTITION_TONES, SEVERITY_TONES, TREND_TONES
 from ccr_tui.state import ConsoleState
 from ccr_tui.symbols import Symbols
@@ -25,6 +26,7 @@ def flow_facts(flow: FlowSnapshot, state: ConsoleState, now: float, symbols: Sym
     since = _reason_age(flow.reason.since if flow.reason else 0.0, state, now)
     facts += reason_facts(flow.reason, FLOW_TONES[flow.state], since)
     facts += _missing_secrets(flow, state)
+    facts += flow_overtaking_facts(flow, state, now)
     facts.append(_lag_fact(flow, symbols))
     facts.append(_rate_fact(flow, symbols))
     facts += _both_ways_facts(flow)

@@ -90,7 +90,7 @@ class LossSnapshot:
 class HistorySnapshot:
     """The last hour of a flow, or of one of its topics, point by point, oldest first.
 
-    A topic has points since it was among the worst.
+    A topic has points since it was among the worst, or was asked for.
     """
 
     flow: str

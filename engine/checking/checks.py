@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Collection, Iterable
 
+from engine.api.names import quarantine_topic
 from engine.checking.acls import check_acls
 from engine.checking.groups import check_groups
 from engine.checking.identical import check_identical, compacted_only
@@ -31,7 +32,6 @@ from engine.kafka.metadata import TopicMetadata
 from engine.kafka.topics import NewTopic, create_topics
 from engine.replication.both_ways.inbound import state_topics
 from engine.replication.both_ways.marks import takes_local_only
-from engine.replication.quarantine import quarantine_topic
 from engine.replication.state_records import state_topic
 from engine.replication.sync.mm2 import names as mm2_names
 from engine.replication.topics.selection import TopicSelector

@@ -1,8 +1,9 @@
 """The last hour of a flow in memory: what would have been lost, and throughput.
 
-One point every STEP_S for the flow, and for each topic that was among the WORST lately. A point is
-five numbers of 8 bytes in arrays, so a flow's hour takes at most (1 + TOPICS) * 1.1 * POINTS * 40
-bytes = 1.6 MB, and what arrays keep in reserve: less than 2 MB however many topics there are.
+One point every STEP_S for the flow, and for each topic that was among the WORST lately, or that was
+asked for. A point is five numbers of 8 bytes in arrays, so a flow's hour takes at most
+(1 + TOPICS) * 1.1 * POINTS * 40 bytes = 1.6 MB, and what arrays keep in reserve: less than 2 MB
+however many topics there are.
 """
 
 from __future__ import annotations
@@ -80,10 +81,18 @@ class LossHistory:
                 topic.bytes_per_second,
             )
 
+    def want(self, topic: str) -> None:
+        """Remember a topic from now on, as one that was among the worst is."""
+        self._topics[topic] = self._topics.pop(topic, _Series())
+        self._forget()
+
     def _remember(self, losing: Iterable[TopicTally]) -> None:
         for worst in heapq.nlargest(WORST, losing, key=lambda topic: topic.records):
             series = self._topics.pop(worst.topic) if worst.topic in self._topics else _Series()
             self._topics[worst.topic] = series
+        self._forget()
+
+    def _forget(self) -> None:
         while len(self._topics) > TOPICS:
             del self._topics[next(iter(self._topics))]
 

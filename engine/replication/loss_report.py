@@ -65,9 +65,13 @@ class LossReport:
             self._history.note(topics, now)
 
     def history(self, topic: str | None) -> HistorySnapshot:
-        """Return the last hour; raises RefusedError when the flow has no such topic."""
+        """Return the last hour; a topic is remembered from now on.
+
+        Raises RefusedError when the flow has no such topic.
+        """
         if topic is not None:
             self._partitions_of(topic)
+            self._history.want(topic)
         return self._history.snapshot(self._flow, topic)
 
     def _partitions_of(self, topic: str) -> list[MirrorPartition]:

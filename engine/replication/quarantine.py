@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from engine.api.names import quarantine_topic
 from engine.kafka import batch as b
 from engine.kafka import records as r
 from engine.kafka.cluster import Cluster
@@ -24,11 +25,6 @@ TOPIC_CONFIGS = {
 }
 NEXT_STEP = "Make it possible to write there, or set on_poison: stop"
 _NO_PRODUCER = (b.NO_PRODUCER_ID, -1, -1)
-
-
-def quarantine_topic(flow: str) -> str:
-    """Name a flow's quarantine topic."""
-    return f"ccr.{flow}.quarantine.internal"
 
 
 @dataclass(frozen=True, slots=True)

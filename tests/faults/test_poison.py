@@ -10,8 +10,8 @@ from aiokafka import ConsumerRecord
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from engine.api.names import quarantine_topic
 from engine.api.snapshots import PartitionState
-from engine.replication.quarantine import quarantine_topic
 from engine.sandbox import Sandbox
 from tests.faults.histories import admin, row, segment, send, shown, stops, values
 from tests.kafka.engines import FreshTopic, create, producer, read, running, until

@@ -116,9 +116,17 @@ def lag(app: CcrApp) -> LagScreen:
     return app.screen
 
 
-async def open_lag(app: CcrApp, pilot: Pilot[None]) -> LagScreen:
-    """Go from the overview to the lag of its first flow."""
+async def open_topics(app: CcrApp, pilot: Pilot[None]) -> LagScreen:
+    """Go from the overview to the topics of its first flow."""
     await pilot.press("enter")
     await until(lambda: isinstance(app.screen, LagScreen) and app.screen.table.book.rows)
+    await settle(pilot)
+    return lag(app)
+
+
+async def open_lag(app: CcrApp, pilot: Pilot[None]) -> LagScreen:
+    """Go from the overview to all partitions of its first flow."""
+    await open_topics(app, pilot)
+    await pilot.press("v")
     await settle(pilot)
     return lag(app)

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from pydantic import SecretStr
 
+from engine.api.loss_snapshots import HistorySnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import (
     ClusterSnapshot,
@@ -35,8 +36,10 @@ from engine.api.snapshots import (
 from engine.config.flow_section import FlowConfig, TopicSelection
 from engine.errors import CcrError, ConnectError
 from tests.tui.scripted_config import ScriptedConfig
+from tests.tui.scripted_lag import hour
 from tests.tui.scripted_topics import ScriptedTopics
 
+LOOKING = frozenset({"partitions", "history"})
 T0 = 1_763_800_000.0
 """The scripted engine's clock at the start."""
 OWNER = Owner("e-1", "dr-host-1", 4711, 7, T0)
@@ -201,6 +204,12 @@ class ScriptedFlows:
         removed = tuple(key for version, key in engine.removed if since and version > since)
         return PartitionsPage(flow, engine.version, len(engine.partitions), changed, removed)
 
+    async def history(self, flow: str, topic: str | None = None) -> HistorySnapshot:
+        engine = self._engine
+        await engine.asked("history", flow, topic)
+        kept = engine.hours.get(topic)
+        return hour(flow, topic, engine.current.taken_at) if kept is None else kept
+
     async def pause(self, flow: str) -> CommandResult:
         await self._engine.asked("pause", flow)
         reason = Reason(
@@ -279,6 +288,7 @@ class ScriptedEngine:
         self._clusters_api = ScriptedClusters(self)
         self.config = ScriptedConfig()
         self.source_topics = ScriptedTopics(self.config.flow)
+        self.hours: dict[str | None, HistorySnapshot] = {}
         self.version = 1
         self.partitions: dict[tuple[str, int], PartitionSnapshot] = {}
         self.removed: list[tuple[int, tuple[str, int]]] = []
@@ -319,12 +329,12 @@ class ScriptedEngine:
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
-        if self.command_error is not None and name != "partitions":
+        if self.command_error is not None and name not in LOOKING:
             raise self.command_error
 
     def commands(self) -> list[tuple[object, ...]]:
         """What was commanded, without the looking."""
-        return [call for call in self.calls if call[0] not in {"partitions", "limit"}]
+        return [call for call in self.calls if call[0] not in LOOKING | {"limit"}]
 
     async def snapshot(self) -> EngineSnapshot:
         await asyncio.sleep(0)

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from ccr_tui.screens.lag.filtering import FilterError, name_of, parse
+from ccr_tui.screens.lag.filtering import OF_PARTITIONS, FilterError, name_of, parse
 from tests.tui.scripted import small_partitions
 
 
 def found(text: str) -> list[str]:
-    wanted = parse(text)
+    wanted = parse(text, OF_PARTITIONS)
     return [name_of(p) for p in small_partitions() if wanted is None or wanted.matches(p)]
 
 
@@ -43,7 +43,7 @@ def test_filter(text: str, names: list[str]) -> None:
 
 
 def test_a_regex_without_end_finds_nothing_says_so_and_holds_nobody_up() -> None:
-    wanted = parse("re:(p|p)+b")
+    wanted = parse("re:(p|p)+b", OF_PARTITIONS)
     assert wanted is not None
     slow = replace(small_partitions()[0], topic="b" + "p" * 60)
     began = time.process_time()
@@ -54,4 +54,4 @@ def test_a_regex_without_end_finds_nothing_says_so_and_holds_nobody_up() -> None
 
 def test_a_bad_regex_says_where() -> None:
     with pytest.raises(FilterError, match="unterminated character set at position 3"):
-        parse("re:ab[c")
+        parse("re:ab[c", OF_PARTITIONS)

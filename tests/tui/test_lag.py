@@ -47,12 +47,12 @@ async def test_every_partition_is_there_and_what_needs_someone_comes_first() -> 
         await open_lag(app, pilot)
         rows = [line.split() for line in screen_lines(app)[4:10]]
         assert rows == [
-            ["▸orders.eu", "1", "■", "stopped", "2,000", "5m12s", "0", "0", "B"],
-            ["payments", "0", "◌", "waiting", "?", "?", "0", "0", "B"],
-            ["orders.eu", "2", "▲", "growing", "1,204", "0.8s", "120", "23.4", "KiB"],
-            ["orders.eu", "0", "=", "in", "step", "0", "0s", "120", "23.4", "KiB"],
-            ["orders.us", "0", "▼", "draining", "5", "0.1s", "120", "23.4", "KiB"],
-            ["payments", "1", "=", "in", "step", "0", "0s", "120", "23.4", "KiB"],
+            ["▸orders.eu", "1", "■", "stopped", "2,000", "5m12s", "never", "0", "0", "B"],
+            ["payments", "0", "◌", "waiting", "?", "?", "?", "0", "0", "B"],
+            ["orders.eu", "2", "▲", "growing", "1,204", "0.8s", "?", "120", "23.4", "KiB"],
+            ["orders.eu", "0", "=", "in", "step", "0", "0s", "now", "120", "23.4", "KiB"],
+            ["orders.us", "0", "▼", "draining", "5", "0.1s", "?", "120", "23.4", "KiB"],
+            ["payments", "1", "=", "in", "step", "0", "0s", "now", "120", "23.4", "KiB"],
         ]
 
 
@@ -115,10 +115,10 @@ async def test_sorting_cycles_through_the_columns_and_reverses() -> None:
         assert shown(app)[0] == "payments/0"
         assert shown(app)[-1] == "orders.eu/1"
         columns = []
-        for _ in range(6):
+        for _ in range(7):
             await pilot.press("s")
             columns.append(screen.table.book.order.column)
-        assert columns == ["behind", "records", "bytes", "topic", "state", "lag"]
+        assert columns == ["behind", "eta", "records", "bytes", "topic", "state", "lag"]
 
 
 async def test_a_column_is_picked_by_the_palette_or_by_its_head() -> None:

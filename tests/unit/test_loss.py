@@ -234,6 +234,17 @@ def test_the_history_has_what_was_lost_and_mirrored_point_by_point() -> None:
     assert history.snapshot("flow", "clicks").at == ()
 
 
+def test_a_topic_that_was_asked_for_is_remembered_from_then_on() -> None:
+    idle = partition("clicks")
+    history = LossHistory()
+    noted(history, [(NOW, [idle])])
+    history.want("clicks")
+    assert history.snapshot("flow", "clicks").at == ()
+    noted(history, [(NOW + 5, [idle])])
+    history.want("clicks")
+    assert history.snapshot("flow", "clicks").at == (NOW + 5,)
+
+
 def test_bytes_without_a_measure_are_no_number_in_the_history() -> None:
     history = LossHistory()
     noted(history, [(NOW, [partition("orders", end=110)])])

@@ -56,7 +56,7 @@ class FilterBar(Horizontal):
     def __init__(self) -> None:
         super().__init__(id="filter")
         self.input = FilterInput(
-            compact=True, placeholder="text, !text, re:regex, stopped, growing, stalled"
+            compact=True, placeholder="text, !text, re:regex, stopped, growing, overtaken"
         )
         self.input.cursor_blink = False
         self.problem = Static("", markup=False, id="filter-problem")
@@ -67,8 +67,9 @@ class FilterBar(Horizontal):
         yield self.input
         yield self.problem
 
-    def open(self) -> None:
-        """Show the line and type into it."""
+    def open(self, text: str = "") -> None:
+        """Show the line with the filter that there is, and type into it."""
+        self.input.value = text
         self.display = True
         self.input.open = True
         # At once, not with Widget.focus: what is typed on must not reach the table as commands.

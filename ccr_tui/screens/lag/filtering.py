@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from engine.api.snapshots import PartitionSnapshot, PartitionState
+from ccr_tui.screens.lag.tally import TopicRow
+from ccr_tui.screens.tones import state_word
+from engine.api.snapshots import PartitionSnapshot
 from engine.config.matching import Pattern, TooSlowError
 
-Matches = Callable[[PartitionSnapshot], bool]
+RowT = TypeVar("RowT")
 _MATCH_S = 0.05  # a regex that takes longer on a name is given up
 
 
@@ -18,12 +21,20 @@ class FilterError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class Words(Generic[RowT]):
+    """What of a row a filter looks at."""
+
+    name: Callable[[RowT], str]
+    states: Callable[[RowT], Collection[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter(Generic[RowT]):
     """A filter and the text it came from."""
 
     text: str
-    matches: Matches
-    regex: RegexFilter | None = None
+    matches: Callable[[RowT], bool]
+    regex: RegexFilter[RowT] | None = None
 
     @property
     def trouble(self) -> str:
@@ -31,10 +42,10 @@ class Filter:
         return self.regex.trouble if self.regex else ""
 
 
-class RegexFilter:
-    """A regex looked for in `topic/partition`, until it takes too long."""
+class RegexFilter(Generic[RowT]):
+    """A regex looked for in a row's name, until it takes too long."""
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, words: Words[RowT]) -> None:
         """Raises FilterError."""
         try:
             re.compile(pattern)
@@ -44,32 +55,34 @@ class RegexFilter:
             raise FilterError(f"not a regex: {error.msg}{at}") from None
         except ValueError as error:
             raise FilterError(f"not a regex: {error}") from None
+        self._words = words
         self.trouble = ""
 
-    def __call__(self, partition: PartitionSnapshot) -> bool:
+    def __call__(self, row: RowT) -> bool:
         """Whether it occurs."""
         if self.trouble:
             return False
+        name = self._words.name(row)
         try:
-            return self._pattern.occurs(name_of(partition), _MATCH_S)
+            return self._pattern.occurs(name, _MATCH_S)
         except TooSlowError:
-            self.trouble = f"takes too long on {name_of(partition)}"
+            self.trouble = f"takes too long on {name}"
             return False
 
 
-def parse(text: str) -> Filter | None:
+def parse(text: str, words: Words[RowT]) -> Filter[RowT] | None:
     """Read a filter; None when the text asks for nothing. Raises FilterError.
 
-    Text is looked for anywhere in `topic/partition`, whatever its case; a whole state word
-    (stopped, waiting, growing, stalled, draining, in step, …) also finds the partitions in it.
+    Text is looked for anywhere in a row's name, whatever its case; a whole state word (stopped,
+    waiting, growing, stalled, draining, in step, overtaken, …) also finds the rows it is true of.
     """
     wanted = text.strip()
     inverse = wanted.startswith("!")
     wanted = wanted.removeprefix("!")
     if wanted in ("", "re:"):
         return None
-    regex = RegexFilter(wanted.removeprefix("re:")) if wanted.startswith("re:") else None
-    matches = regex or _substring(wanted)
+    regex = RegexFilter(wanted.removeprefix("re:"), words) if wanted.startswith("re:") else None
+    matches = regex or _substring(wanted, words)
     return Filter(text.strip(), _inverted(matches) if inverse else matches, regex)
 
 
@@ -78,20 +91,29 @@ def name_of(partition: PartitionSnapshot) -> str:
     return f"{partition.topic}/{partition.partition}"
 
 
-def _substring(wanted: str) -> Matches:
+def _partition_states(partition: PartitionSnapshot) -> tuple[str, ...]:
+    word = state_word(partition)
+    return (word, OVERTAKEN) if partition.overtaken is not None else (word,)
+
+
+def _topic_states(row: TopicRow) -> list[str]:
+    words = [word for word, _ in row.words]
+    return [*words, OVERTAKEN] if row.overtaken is not None else words
+
+
+OVERTAKEN = "overtaken"
+OF_PARTITIONS = Words(name_of, _partition_states)
+OF_TOPICS: Words[TopicRow] = Words(lambda row: row.topic, _topic_states)
+
+
+def _substring(wanted: str, words: Words[RowT]) -> Callable[[RowT], bool]:
     lowered = wanted.lower()
 
-    def matches(partition: PartitionSnapshot) -> bool:
-        return lowered in name_of(partition).lower() or lowered == state_word(partition)
+    def matches(row: RowT) -> bool:
+        return lowered in words.name(row).lower() or lowered in words.states(row)
 
     return matches
 
 
-def state_word(partition: PartitionSnapshot) -> str:
-    """Return the word the status column shows."""
-    running = partition.state is PartitionState.RUNNING
-    return partition.trend.value if running else partition.state.value
-
-
-def _inverted(matches: Matches) -> Matches:
-    return lambda partition: not matches(partition)
+def _inverted(matches: Callable[[RowT], bool]) -> Callable[[RowT], bool]:
+    return lambda row: not matches(row)

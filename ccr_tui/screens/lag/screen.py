@@ -1,67 +1,73 @@
-"""The lag of one flow: every partition, live."""
+"""The lag of one flow: its topics, a topic's partitions, or all partitions; live."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
 
-from ccr_tui.actions import FLOW, GLOBAL, TABLE, ActionContext
+from ccr_tui.actions import FLOW, GLOBAL, TABLE, ActionContext, TopicInSight
+from ccr_tui.asking import Asked, Asker
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.messages import PartitionUpdate
 from ccr_tui.screens.base import CcrScreen, Console
 from ccr_tui.screens.dialogs.text import TextDialog
-from ccr_tui.screens.facts import partition_facts
 from ccr_tui.screens.lag import filtering
-from ccr_tui.screens.lag.columns import lag_columns
+from ccr_tui.screens.lag.facts import describe_partition, describe_topic
 from ccr_tui.screens.lag.filterbar import FilterBar
+from ccr_tui.screens.lag.hour import HourOf, HourPane
 from ccr_tui.screens.lag.place import SCOPE
 from ccr_tui.screens.lag.titles import LagTitles
+from ccr_tui.screens.lag.views import ViewName, Views
 from ccr_tui.state import ConsoleState
 from ccr_tui.widgets.details import DetailPanel
-from ccr_tui.widgets.table.book import Order
+from ccr_tui.widgets.facts import Fact
 from ccr_tui.widgets.table.pane import TablePane
 from ccr_tui.widgets.table.view import LineTable
-from engine.api.snapshots import FlowSnapshot, PartitionSnapshot
+from engine.api.loss_snapshots import HistorySnapshot
+from engine.api.snapshots import FlowSnapshot
+
+HISTORY_EVERY = 5.0
+"""Seconds between two looks at the last hour: the engine adds a point as often."""
 
 
 class LagScreen(CcrScreen):
-    """One flow's partitions; the one under the cursor is described below the table."""
+    """Three tables of which one is shown; what is under its cursor is described below."""
 
     SCOPES = (SCOPE, FLOW, TABLE, GLOBAL)
     BINDINGS = REGISTRY.bindings(SCOPE, FLOW)
+    CSS_PATH = "screen.tcss"
 
     def __init__(self, console: Console, subject: str | None = None) -> None:
         super().__init__(console, subject)
         self.flow_name = subject or ""
         self.titles = LagTitles(console.symbols)
         self.filter_bar = FilterBar()
-        self.table: LineTable[PartitionSnapshot] = LineTable(
-            lag_columns(console.symbols),
-            key=lambda row: (row.topic, row.partition),
-            tie=lambda row: (row.topic, row.partition),
-            order=Order("state", descending=True),
-            symbols=console.symbols,
-            rests_on_top=True,
-            id="partitions",
-        )
-        self.pane = TablePane(self.table, id="partition-pane")
+        self.views = Views(console.symbols)
         self.detail = DetailPanel(console.symbols, id="detail")
-        self.filter: filtering.Filter | None = None
+        self.hour = HourPane(console.symbols)
+        self.hour_of = HourOf.NOTHING
+        self.history: Asker[HistorySnapshot] = Asker(self, self._ask_history, every=HISTORY_EVERY)
+        self._plotted: str | None = None
+        """The topic whose hour is asked for; None: the flow's."""
         self._page_seen = False
 
     def compose_body(self) -> ComposeResult:
-        """Titles, filter, table, details."""
+        """Titles, filter, tables, details, plots."""
         yield self.titles
         yield self.filter_bar
-        yield self.pane
+        yield self.views.topics.pane
+        yield self.views.within.pane
+        yield self.views.flat.pane
         yield self.detail
+        yield self.hour
 
     def on_mount(self) -> None:
         """Ask for the partitions."""
         self.filter_bar.display = False
-        self.table.focus()
+        self.views.show(ViewName.TOPICS)
         self.console.bridge.watch(self.flow_name)
 
     def on_unmount(self) -> None:
@@ -69,13 +75,29 @@ class LagScreen(CcrScreen):
         self.console.bridge.watch(None)
 
     @property
+    def table(self) -> LineTable[Any]:
+        """The table that is shown."""
+        return self.views.current.table
+
+    @property
+    def pane(self) -> TablePane[Any]:
+        """Its pane."""
+        return self.views.current.pane
+
+    @property
     def flow(self) -> FlowSnapshot | None:
         """The flow as last seen."""
         return self.console.state.flow(self.flow_name)
 
     def context(self) -> ActionContext:
-        """Act on the partition under the cursor and its flow."""
-        return ActionContext(self.console.state, self.flow, self.table.current)
+        """Act on the partition under the cursor, or the topic, and on their flow."""
+        topic = self.views.topic_row if self.views.name is ViewName.TOPICS else None
+        return ActionContext(
+            self.console.state,
+            self.flow,
+            self.views.partition,
+            topic=TopicInSight(topic.topic, topic.stopped) if topic else None,
+        )
 
     def apply(self, updates: list[PartitionUpdate]) -> None:
         """Take in what changed."""
@@ -85,10 +107,10 @@ class LagScreen(CcrScreen):
                 continue
             self._page_seen = True
             if update.full:
-                self.table.replace(page.partitions)
+                self.views.replace(page.partitions)
                 continue
-            self.table.load(page.partitions, page.removed)
-            if len(self.table.book.rows) != page.total:
+            self.views.load(page.partitions, page.removed)
+            if len(self.views.flat.table.book.rows) != page.total:
                 # A page went missing between engine and console: begin with a full one.
                 self.console.bridge.watch(self.flow_name)
         self.show_state()
@@ -96,57 +118,108 @@ class LagScreen(CcrScreen):
     def show_body(self, state: ConsoleState, now: float) -> None:
         """Bring titles, table and details up to date."""
         self.table.settle()
-        self.titles.show(self.flow_name, self.flow, self.table, self.filter)
+        self.titles.show(self.flow_name, self.flow, self.views, state, now)
         self.pane.show_note(self._note(state))
         self._show_detail(state, now)
+        self._show_hour(now)
 
     def _note(self, state: ConsoleState) -> str:
-        flow = self.flow
+        flow, view = self.flow, self.views.current
         if state.snapshot is not None and flow is None:
             return f"The engine no longer has a flow named {self.flow_name}. Esc goes back."
-        if self.table.book.rows:
-            if self.table.book.shown or self.filter is None:
+        if view.table.book.rows:
+            if view.table.book.shown or view.filter is None:
                 return ""
-            return f"No partition matches /{self.filter.text}. Esc clears the filter."
+            return f"No {view.noun} matches /{view.filter.text}. Esc clears the filter."
         if state.failure is not None:
             return f"No data: {state.failure}"
         if not self._page_seen or flow is None:
             return "Waiting for the engine to list the partitions."
+        if self.views.name is ViewName.TOPIC:
+            return f"{self.views.topic} is no longer in this flow. Esc goes back to the topics."
         return (
             f"No partitions: no topic on {flow.source} is selected by this flow. Topics are looked "
             "up again every few seconds; see `topics:` of the flow in the configuration."
         )
 
+    # what is under the cursor
+
+    def _described(self, state: ConsoleState, now: float) -> tuple[str, list[Fact]]:
+        partition, topic = self.views.partition, self.views.topic_row
+        symbols = self.console.symbols
+        if partition is not None:
+            hot = self.views.tally.hot(partition)
+            facts = describe_partition(partition, hot, state, now, symbols)
+            return filtering.name_of(partition), facts
+        if topic is not None:
+            return topic.topic, describe_topic(topic, self.views.tally, state, now, symbols)
+        return f"No {self.views.current.noun}", []
+
     def _show_detail(self, state: ConsoleState, now: float) -> None:
-        partition = self.table.current
-        if partition is None:
-            self.detail.show("No partition", [])
+        if self.hour_of is not HourOf.NOTHING:
             return
-        facts = partition_facts(partition, state, now, self.console.symbols)
-        self.detail.show(filtering.name_of(partition), facts, "Enter: in full")
+        heading, facts = self._described(state, now)
+        opens = "Enter: its partitions" if self.views.name is ViewName.TOPICS else "Enter: in full"
+        self.detail.show(heading, facts, opens if facts else "")
 
     @on(LineTable.Highlighted)
     def _highlighted(self) -> None:
-        self._show_detail(self.console.state, time.monotonic())
-        self.titles.show(self.flow_name, self.flow, self.table, self.filter)
+        now = time.monotonic()
+        self._show_detail(self.console.state, now)
+        self._show_hour(now)
+        self.titles.show(self.flow_name, self.flow, self.views, self.console.state, now)
         self.show_footer()
 
     @on(LineTable.Opened)
     def do_open(self) -> None:
-        """Show the partition in full."""
-        partition = self.table.current
-        if partition is not None:
-            state, now = self.console.state, time.monotonic()
-            facts = partition_facts(partition, state, now, self.console.symbols)
-            self.app.push_screen(TextDialog(filtering.name_of(partition), facts))
+        """Open the topic, or show the partition in full."""
+        topic = self.views.topic_row
+        if self.views.name is ViewName.TOPICS and topic is not None:
+            self.views.open(topic.topic)
+            self.show_state()
+        else:
+            self.do_details()
+
+    def do_details(self) -> None:
+        """Show what is under the cursor in full."""
+        heading, facts = self._described(self.console.state, time.monotonic())
+        if facts:
+            self.app.push_screen(TextDialog(heading, facts))
 
     def do_back(self) -> None:
-        """Clear the filter, or leave when there is none."""
-        if self.filter is not None:
+        """Clear the filter, or go from a topic to the topics, or leave."""
+        if self.views.current.filter is not None:
             self.filter_bar.input.value = ""
             self._set_filter("")
+        elif self.views.name is ViewName.TOPIC:
+            self.views.show(ViewName.TOPICS)
+            self.show_state()
         else:
             self.dismiss(None)
+
+    def do_flat(self) -> None:
+        """Change between topics and the list of all partitions."""
+        flat = self.views.name is ViewName.FLAT
+        self.views.show(ViewName.TOPICS if flat else ViewName.FLAT)
+        self.show_state()
+
+    def do_next_stuck(self) -> None:
+        """Go to the next stuck partition."""
+        self._go_to_stuck(1)
+
+    def do_previous_stuck(self) -> None:
+        """Go to the stuck partition before."""
+        self._go_to_stuck(-1)
+
+    def _go_to_stuck(self, step: int) -> None:
+        key = self.views.next_stuck(step)
+        if key is None:
+            self.notify(f"No partition of {self.flow_name} is stuck.", markup=False)
+            return
+        self.views.go_to(key)
+        self.show_state()
+
+    # order and filter
 
     def do_sort_next(self) -> None:
         """Sort by the next column that is on the screen."""
@@ -167,7 +240,8 @@ class LagScreen(CcrScreen):
 
     def do_filter(self) -> None:
         """Type a filter."""
-        self.filter_bar.open()
+        active = self.views.current.filter
+        self.filter_bar.open(active.text if active else "")
 
     @on(FilterBar.Edited)
     def _filter_edited(self, event: FilterBar.Edited) -> None:
@@ -179,15 +253,43 @@ class LagScreen(CcrScreen):
         self.table.focus()
 
     def _set_filter(self, text: str) -> None:
+        view = self.views.current
         try:
-            wanted = filtering.parse(text)
+            changed = view.set_filter(text)
         except filtering.FilterError as error:
             self.filter_bar.problem.update(str(error))
             return
-        self.filter_bar.problem.update("")
-        if (wanted.text if wanted else "") == (self.filter.text if self.filter else ""):
-            return
-        self.filter = wanted
-        self.table.set_filter(wanted.matches if wanted else None)
-        self.filter_bar.problem.update(wanted.trouble if wanted else "")
+        self.filter_bar.problem.update(view.filter.trouble if view.filter else "")
+        if changed:
+            self.show_state()
+
+    # the last hour
+
+    def do_hour(self) -> None:
+        """Plot the flow's last hour, then the topic's, then none."""
+        self.hour_of = self.hour_of.following()
+        self.set_class(self.hour_of is not HourOf.NOTHING, "-hour")
+        if self.hour_of is HourOf.FLOW:
+            self.run_worker(self.history.run(), group="history", exclusive=True)
+        elif self.hour_of is HourOf.NOTHING:
+            self.workers.cancel_group(self, "history")
         self.show_state()
+
+    def _show_hour(self, now: float) -> None:
+        if self.hour_of is HourOf.NOTHING:
+            return
+        topic = self.views.topic_row if self.hour_of is HourOf.TOPIC else None
+        wanted = topic.topic if topic else None
+        if wanted != self._plotted:
+            self._plotted = wanted
+            self.history.forget()
+        name = wanted or self.flow_name
+        hint = "h: the topic's" if self.hour_of is HourOf.FLOW else "h: close"
+        self.hour.show(name, self.history.answer, self.history.trouble(now), hint)
+
+    async def _ask_history(self) -> HistorySnapshot:
+        return await self.console.bridge.api.flows.history(self.flow_name, self._plotted)
+
+    @on(Asked)
+    def _asked(self) -> None:
+        self._show_hour(time.monotonic())

@@ -21,6 +21,8 @@ class FlowRow:
     flow: FlowSnapshot
     age: str
     age_tone: Tone
+    gap_in: str = ""
+    """How soon retention overtakes it, where that is within a day."""
 
 
 def flow_columns(symbols: Symbols) -> tuple[Column[FlowRow], ...]:
@@ -33,6 +35,8 @@ def flow_columns(symbols: Symbols) -> tuple[Column[FlowRow], ...]:
         return f"{row.flow.source} {symbols.arrow} {row.flow.target}", Tone.PLAIN
 
     def stuck(row: FlowRow) -> Cell:
+        if row.gap_in:
+            return f"{symbols.warning}{row.gap_in}", Tone.BAD
         stopped, waiting = row.flow.partitions_stopped, row.flow.partitions_waiting
         if stopped:
             return f"{symbols.stuck}{stopped:,}", Tone.BAD

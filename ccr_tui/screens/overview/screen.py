@@ -15,6 +15,7 @@ from ccr_tui.screens.base import CcrScreen, Console
 from ccr_tui.screens.dialogs.text import TextDialog
 from ccr_tui.screens.editing.removing import remove
 from ccr_tui.screens.facts import age_tone, event_facts, flow_facts
+from ccr_tui.screens.overtaking import gap_in
 from ccr_tui.screens.overview.columns import FlowRow, event_columns, flow_columns
 from ccr_tui.screens.overview.place import SCOPE
 from ccr_tui.screens.tones import flow_concern
@@ -109,6 +110,7 @@ class OverviewScreen(CcrScreen):
                 flow,
                 formats.age(state.observed_ago(flow.observed_at, now)),
                 age_tone(flow, state, now),
+                gap_in(flow, state, now),
             )
             for flow in flows
         ]

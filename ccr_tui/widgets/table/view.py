@@ -96,7 +96,7 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         self._rests_on_top = rests_on_top
         self._resting = rests_on_top
         """True until the cursor is moved by hand: it has no row of its own yet, only the top."""
-        self._key = key
+        self.key = key
         self._painted: dict[int, Line | None] = {}
         self._cells: dict[Key, tuple[RowT, tuple[Cell, ...]]] = {}
         self._ordered_at = float("-inf")
@@ -116,7 +116,7 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
 
     def replace(self, rows: Sequence[RowT]) -> None:
         """Take in all rows there are; others go."""
-        keys = {self._key(row) for row in rows}
+        keys = {self.key(row) for row in rows}
         self.load(rows, [key for key in self.book.rows if key not in keys])
 
     def clear(self) -> None:
@@ -128,14 +128,20 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
     def set_order(self, order: Order) -> None:
         """Sort by another column or the other way; the view goes back to the top."""
         self.book.order = order
-        self._start_at_top()
+        self.restart()
 
     def set_filter(self, matches: Predicate[RowT] | None) -> None:
         """Show only the rows that match; None: all."""
         self.book.filter = matches
-        self._start_at_top()
+        self.restart()
 
-    def _start_at_top(self) -> None:
+    def go_to(self, key: Key) -> None:
+        """Put the cursor on a row that is shown; its place stands still for a while."""
+        self._move_to(self.book.position[key])
+        self._resting = False
+
+    def restart(self) -> None:
+        """Go back to the top: other rows are shown."""
         self.scroll_to(y=0, animate=False, immediate=True)
         self._resting = self._rests_on_top
         self.cursor_key = None
@@ -290,6 +296,5 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
             style = ground
             if tone is not Tone.PLAIN and not line.cursor:
                 style = ground + self.get_component_rich_style(f"line-table--{tone}", partial=True)
-            segments.append(Segment(written, style))
-            segments.append(Segment(" ", ground))
+            segments.append(Segment(f"{written} ", style))
         return segments
