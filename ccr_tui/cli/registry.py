@@ -67,6 +67,7 @@ GROUPS = (
         (
             Verb("validate", _CONFIG, "check a configuration file"),
             Verb("config", _CONFIG, "write a starter file; print the JSON Schema"),
+            Verb("import", "ccr_tui.cli.importing", "a file of MirrorMaker 2 or Replicator"),
             Verb(
                 "secrets", "ccr_tui.cli.secrets", "the keyring's entries; which secrets can be read"
             ),
@@ -111,6 +112,12 @@ GROUPS = (
             Verb("resume", _STEER, "let a paused flow go on", needs_config=True),
             Verb("retry", _STEER, "start stopped partitions again", needs_config=True),
             Verb("limit", _STEER, "set or lift a flow's rate limit", needs_config=True),
+            Verb(
+                "reload",
+                "ccr_tui.cli.reload",
+                "apply the changed configuration",
+                needs_config=True,
+            ),
             Verb("take-over", _STEER, "claim a flow from its owner", needs_config=True),
         ),
     ),

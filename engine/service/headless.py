@@ -24,6 +24,7 @@ from engine.config import loader
 from engine.config.model import Config
 from engine.engine import Engine
 from engine.errors import CcrError, ExitCode
+from engine.reload.reloader import Reloader
 from engine.service.listening import listen
 from engine.service.lock import ServiceLock
 from engine.service.logs import LogFormat, ServiceLog, fields
@@ -94,7 +95,10 @@ class _Service:
         self._paths = paths
         self._log = log
         self._on_ready = on_ready
-        self._shutdown = Shutdown(lambda: self._end_now(ExitCode.INTERRUPTED))
+        self._shutdown = Shutdown(
+            lambda: self._end_now(ExitCode.INTERRUPTED),
+            reload=None if options.embedded else self._reload,
+        )
         self._engine = Engine(
             config,
             config_path=str(paths.config),
@@ -102,7 +106,9 @@ class _Service:
             standby="observe" if options.embedded else "auto",
             read_only=options.read_only,
         )
-        self._api: EngineApi = LocalEngineApi(self._engine)
+        self._reloader = Reloader(self._engine)
+        self._reloading: set[asyncio.Future[None]] = set()
+        self._api: EngineApi = LocalEngineApi(self._engine, self._reloader)
 
     async def run(self) -> ExitCode:
         self._shutdown.listen_to_signals()
@@ -130,6 +136,13 @@ class _Service:
         server: ControlServer = control.ControlServer(self._api, self._paths.socket)
         stack.push_async_callback(server.stop)
         await server.start(listener)
+
+    def _reload(self) -> None:
+        """Apply what the configuration says now, as SIGHUP asks for."""
+        task = asyncio.ensure_future(self._reloader.reload_as_told("SIGHUP"))
+        self._reloading.add(task)
+        task.add_done_callback(self._reloading.discard)
+        task.add_done_callback(lambda done: _tell_failure(done, "reloading"))
 
     def _announce(self) -> None:
         LOG.info(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ccr_tui.cli import check, loss, run, sandbox, secrets, status, steer, verify
+from ccr_tui.cli import check, loss, reload, run, sandbox, secrets, status, steer, verify
 from ccr_tui.cli.sandbox import _sandbox_json
 from ccr_tui.cli.secrets import Found, Keyring
 from engine.api.acl_snapshots import AclPreview, AclRow
@@ -20,6 +20,7 @@ from engine.api.both_ways_snapshots import (
     KeyWrite,
     TopicConflicts,
 )
+from engine.api.config_snapshots import Applied, ConfigDocument, ConfigProblem, Effect, Proposal
 from engine.api.group_snapshots import GroupPartitionSnapshot, GroupSnapshot, GroupsPage
 from engine.api.loss_snapshots import (
     GroupLoss,
@@ -96,6 +97,11 @@ def words() -> set[str]:
 @pytest.mark.parametrize(
     "class_",
     [
+        Applied,
+        Effect,
+        ConfigDocument,
+        ConfigProblem,
+        Proposal,
         EngineSnapshot,
         ClusterSnapshot,
         GroupsPage,
@@ -184,6 +190,7 @@ def test_every_option_is_named() -> None:
     verbs = parser.add_subparsers()
     check.add_parser(verbs)
     loss.add_parser(verbs)
+    reload.add_parser(verbs)
     status.add_parser(verbs)
     steer.add_parser(verbs)
     verify.add_parser(verbs)

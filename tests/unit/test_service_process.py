@@ -106,7 +106,7 @@ async def waiting_flow(api: RemoteEngineApi) -> FlowSnapshot:
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_the_first_signal_drains_and_ends_with_0(
     config: Path, number: signal.Signals
 ) -> None:
