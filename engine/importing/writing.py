@@ -1,0 +1,53 @@
+"""The imported configuration as YAML, with what is still to be decided as comments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import PurePath
+
+from engine.config.editing.differences import intended
+from engine.config.editing.editor import new_text
+from engine.config.editing.edits import Put
+from engine.importing.report import Imported, Outcome
+
+_WIDTH = 98
+
+
+def yaml_text(imported: Imported, sets: Iterable[Put] = ()) -> str:
+    """Write the configuration, with `sets` put in; raises ConfigError when one makes no sense."""
+    data = intended(imported.data, sets, PurePath(imported.name).name)
+    head = "\n".join(_comment(_head(imported)))
+    body = new_text(data)
+    left_out = "".join(_left_out(imported))
+    return f"{head}\n\n{body}{left_out}"
+
+
+def _head(imported: Imported) -> Iterator[str]:
+    name = PurePath(imported.name).name
+    yield f"Imported from {name} ({imported.kind}) by `ccr import`. Check it with `ccr validate`."
+    for each in imported.keys:
+        if each.outcome in (Outcome.DECISION, Outcome.REFUSED):
+            where = f" ({each.into})" if each.into else ""
+            yield f"To decide: {each.key}{where}: {each.text}"
+    for secret in imported.secrets:
+        yield f"Needs the secret {secret.reference}"
+
+
+def _left_out(imported: Imported) -> Iterator[str]:
+    for flow in imported.left_out:
+        lines = new_text({"flows": {flow.name: flow.data}}).splitlines()
+        if "flows" in imported.data:
+            lines = lines[1:]
+        reasons = [f"Left out, for you to decide: {reason}" for reason in flow.reasons]
+        yield "\n" + "\n".join([*_comment(reasons), *(f"#{line}" for line in lines)]) + "\n"
+
+
+def _comment(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        words, text = line.split(), "#"
+        for word in words:
+            if len(text) + 1 + len(word) > _WIDTH and text.strip("# "):
+                yield text
+                text = "#  "
+            text += f" {word}"
+        yield text
