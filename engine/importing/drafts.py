@@ -78,7 +78,7 @@ def valid_name(ledger: Ledger, key: str, name: str, otherwise: str) -> str:
     if re.fullmatch(NAME, name):
         return name
     changed = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:80] or otherwise
-    text = f"the name {name!r} has characters that ccr does not take in names; it is {changed} here"
+    text = f"the name {name!r} has characters that ccr does not take in names: may it be {changed}?"
     ledger.decide(key, text)
     return changed
 

@@ -125,8 +125,9 @@ class _LoginMaker:
             question = "which user name? ccr takes references for secrets only"
             self._ledger.decide(setting.key, question, self._place("username"))
             user = FILL_IN
+        else:
+            self._ledger.taken(setting, self._place("username"), f"user {user}")
         section["username"] = user
-        self._ledger.taken(setting, self._place("username"), f"user {user}")
         path = ("clusters", self._cluster, "sasl", "password")
         section["password"] = self._secrets.reference(
             setting, self._option(login, "password"), path, user

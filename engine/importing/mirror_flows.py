@@ -150,7 +150,7 @@ class MirrorFlow:
             setting = self._settings.get(key)
             if setting is None:
                 text = (
-                    "MirrorMaker 2 writes them; ccr only when asked: while both run, one must not"
+                    "MirrorMaker 2 writes them; ccr only if asked to: while both run, only one may"
                 )
                 self._note(key, text)
             elif truth_or(self._ledger, setting, False):

@@ -19,11 +19,14 @@ _SERVERS = ".bootstrap.servers"
 _PAIR = re.compile(r"(?P<source>[^.>\s]+)->(?P<target>[^.>\s]+)\.(?P<key>.+)")
 _CLIENTS = ("admin.", "consumer.", "producer.")
 _KNOWN = {
+    "enabled",
+    "source.cluster.alias",
+    "target.cluster.alias",
     *FLOW_KEYS,
     *(f"consumer.{key}" for key in READER_KEYS),
     *(f"{client}{key}" for client in ("", *_CLIENTS) for key in CLIENT_KEYS),
 }
-_UNUSED = "no flow that runs, and no cluster, uses it: others say it for each of them"
+_UNUSED = "MirrorMaker 2 does not read it here, or something more special says it"
 
 
 class MirrorMakerFile:
@@ -130,15 +133,19 @@ class MirrorMakerFile:
                 plain = key.removeprefix(before)
                 if plain in ("cluster.alias", "alias"):
                     self._alias(setting, before.rstrip("."))
-                elif plain in _KNOWN:
-                    self._ledger.no_counterpart(setting, _UNUSED)
                 else:
-                    account_for_the_rest(self._ledger, setting, plain)
+                    self._unused(setting, plain)
             elif (pair["source"], pair["target"]) not in ours:
                 why = f"{pair['source']}->{pair['target']} is not enabled"
                 self._ledger.no_counterpart(setting, why)
             else:
-                account_for_the_rest(self._ledger, setting, pair["key"])
+                self._unused(setting, pair["key"])
+
+    def _unused(self, setting: Setting, plain: str) -> None:
+        if plain in _KNOWN:
+            self._ledger.no_counterpart(setting, _UNUSED)
+        else:
+            account_for_the_rest(self._ledger, setting, plain)
 
     def _alias(self, setting: Setting, alias: str) -> None:
         """Account for `source.cluster.alias`, a connector's setting in MirrorMaker 2's file."""

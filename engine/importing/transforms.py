@@ -29,7 +29,7 @@ def refuse_changes(ledger: Ledger, flow: FlowDraft, settings: Mapping[str, Setti
 
 def _converter(ledger: Ledger, setting: Setting) -> None:
     name = setting.value.strip().rpartition(".")[2]
-    if name == "ByteArrayConverter":
+    if name in ("", "ByteArrayConverter"):
         ledger.taken(setting, "", "bytes are copied as they are, as always with ccr")
         return
     question = (
