@@ -19,6 +19,7 @@ from engine.config import loader
 from engine.config.editing.edits import Edit, Put, Remove
 from engine.config.problems import InvalidConfigError
 from engine.engine import Engine
+from engine.replication.state_records import decode_value, state_topic
 from engine.sandbox import Sandbox
 from tests.kafka.engines import FreshTopic, create, producer, read, until
 
@@ -225,6 +226,13 @@ async def test_reloads_under_load_lose_double_and_reorder_nothing(
         assert await site.values("west", topic) == source
 
 
+async def _releases(sandbox: Sandbox, flow: str) -> int:
+    """Count how often a flow was given up for others."""
+    records = await read(sandbox, "west", state_topic(flow))
+    owners = [decode_value(each.value) or {} for each in records if each.key == b"owner"]
+    return sum(owner["released"] for owner in owners)
+
+
 async def test_who_stands_by_does_not_take_a_flow_that_restarts(
     sandbox: Sandbox, fresh_topic: FreshTopic, tmp_path: Path
 ) -> None:
@@ -244,7 +252,9 @@ async def test_who_stands_by_does_not_take_a_flow_that_restarts(
                     before.engine_id, before.generation + 1,
                 )  # fmt: skip
             assert standing_by.state()[0] is FlowState.STANDBY
+            assert await _releases(sandbox, site.changing) == 0
             await site.save(Remove(("flows", site.changing)))
             await until(lambda: standing_by.state()[0] is FlowState.RUNNING, "it takes over")
+            assert await _releases(sandbox, site.changing) == 1
         finally:
             await other.stop(10)
