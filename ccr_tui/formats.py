@@ -93,12 +93,9 @@ def clock(at: float) -> str:
 
 
 def moment(at: float) -> str:
-    """Write an epoch time in six cells: 14:05 today, 25 Nov another day; `now` when it is past."""
-    now = time.time()
-    if at <= now:
-        return "now"
+    """Write an epoch time in six cells: 14:05 today, 25 Nov another day."""
     when = time.localtime(at)
-    today = when[:3] == time.localtime(now)[:3]
+    today = when[:3] == time.localtime()[:3]
     return time.strftime("%H:%M" if today else "%d %b", when)
 
 

@@ -19,10 +19,11 @@ def engine_now(state: ConsoleState, now: float) -> float:
 
 def overtaking_words(found: Overtaking, state: ConsoleState, now: float) -> str:
     """Say when retention overtakes, and what is gone."""
+    if found.gone_records:
+        return f"retention has overtaken ({found.by}): {found.gone_records:,} records are gone"
     left = found.at - engine_now(state, now)
     when = f"in {formats.seconds(round(left))}" if left > 0 else "at any moment"
-    gone = f"; {found.gone_records:,} records are gone already" if found.gone_records else ""
-    return f"retention overtakes {when} ({found.by}){gone}"
+    return f"retention overtakes {when} ({found.by})"
 
 
 def overtaking_facts(

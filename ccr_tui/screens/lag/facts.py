@@ -49,17 +49,14 @@ def describe_topic(
         facts += [[("Worst ", Tone.DIM), (name_of(worst), Tone.STRONG)], *why]
     facts.append(_lag_fact(row, symbols))
     size = formats.size(row.bytes_per_second)
-    facts.append(
-        [
-            ("Rate  ", Tone.DIM),
-            (f"{formats.rate(row.records_per_second)} records/s, {size}/s", Tone.PLAIN),
-        ]
-    )
+    rate: list[Cell] = [
+        ("Rate  ", Tone.DIM),
+        (f"{formats.rate(row.records_per_second)} records/s, {size}/s", Tone.PLAIN),
+    ]
     if row.hot is not None:
-        text = (
-            f"partition {row.hot.partition} takes {row.hot.share:.0%} of the topic's {row.hot.of}"
-        )
-        facts.append([("Hot   ", Tone.DIM), (text, Tone.WARN)])
+        text = f"  hot: partition {row.hot.partition}, {row.hot.share:.0%} of the {row.hot.of}"
+        rate.append((text, Tone.WARN))
+    facts.append(rate)
     return facts
 
 

@@ -39,14 +39,13 @@ class HourPane(Vertical):
         self.heading = OneLine(classes="heading")
         self.lag = Plot(symbols, id="hour-lag")
         self.rate = Plot(symbols, id="hour-rate")
+        self.plots = Horizontal(self.lag, self.rate)
         self.note = Static("", markup=False, classes="note")
 
     def compose(self) -> ComposeResult:
         """Stack the parts."""
         yield self.heading
-        with Horizontal():
-            yield self.lag
-            yield self.rate
+        yield self.plots
         yield self.note
 
     def show(self, name: str, history: HistorySnapshot | None, trouble: str, hint: str) -> None:
@@ -58,7 +57,7 @@ class HourPane(Vertical):
         self.note.update(printable(note))
         self.note.display = bool(note)
         drawn = history is not None and bool(history.at)
-        self.lag.parent.display = drawn  # type: ignore[union-attr]  # mounted in a container
+        self.plots.display = drawn
         if history is not None and drawn:
             self.lag.show(Series("Lag, records", history.at, history.lost_records, _count))
             self.rate.show(
