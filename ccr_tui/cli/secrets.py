@@ -115,11 +115,7 @@ def set_secret(args: argparse.Namespace) -> int:
 async def _put(entry: Entry, secret: SecretStr, operation: str) -> str:
     from engine.config import os_keyring  # noqa: PLC0415  (as above)
 
-    await os_keyring.write(entry, secret, operation=operation)
-    kept = await os_keyring.read(entry, operation=operation, what=str(entry))
-    if kept != secret:
-        cause = "it was taken, but cannot be read back"
-        raise RefusedError(operation, str(entry), cause, "See `ccr secrets list`")
+    await os_keyring.store(entry, secret, operation=operation)
     return await os_keyring.backend_name(operation=operation) or ""
 
 

@@ -117,7 +117,7 @@ class LocalConfigApi:
         entry = _entry(reference)
         if not value.get_secret_value():
             raise RefusedError("storing", str(entry), "the secret is empty", "Type it")
-        await os_keyring.write(entry, value, operation="storing the secret")
+        await os_keyring.store(entry, value, operation="storing the secret")
         used_by = self._engine.renew_secret(entry)
         text = f"{entry} is in the keyring"
         if used_by:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import SecretStr
 
 from engine.config.limited import TIME_LIMIT_S, limited
-from engine.errors import CcrError
+from engine.errors import CcrError, RefusedError
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -66,6 +66,17 @@ async def write(entry: Entry, secret: SecretStr, *, operation: str) -> None:
         _backend().set_password(entry.service, entry.user, secret.get_secret_value())
 
     await _limited(("write", entry, secret), ask, operation, str(entry))
+
+
+async def store(entry: Entry, secret: SecretStr, *, operation: str) -> None:
+    """Make or replace an entry and read it back: some keyrings take what they do not keep.
+
+    Raises KeyringError and RefusedError.
+    """
+    await write(entry, secret, operation=operation)
+    if await read(entry, operation=operation, what=str(entry)) != secret:
+        cause = "it was taken, but cannot be read back"
+        raise RefusedError(operation, str(entry), cause, "See `ccr secrets list`")
 
 
 async def remove(entry: Entry, *, operation: str) -> bool:

@@ -14,18 +14,15 @@ KEYS = ["source", "topics", "limits", "tls", "note", "yes key", "it's", "schlüs
 ODD_TEXTS = [
     "", "~", "null", "yes", "no", "on", "12:30", "0x1f", "1e3", "1_000", "2026-11-01", "=", "<<",
     " leading", "trailing ", "a # b", "a: b", "# c", "- d", "it's", 'say "x"', "back\\slash",
-    "two\nlines", "tab\there", "ünïcödé", "日本語", "🦔", "[x]", "{y}", "a, b", "*star", "&amp", "!t",
-    "%p", "@at", "`tick", "keyring:primary/ccr", "kafka-1.example:9092", "orders\\..*", ".*",
+    "two\nlines", "tab\there", "ünïcödé", "日本語", "🦔", "[x]", "{y}", "a, b", "*star", "&amp",
+    "!t", "%p", "@at", "`tick", "keyring:primary/ccr", "kafka-1.example:9092", "orders\\..*", ".*",
 ]  # fmt: skip
 
 texts = st.sampled_from(ODD_TEXTS) | st.text(
     st.characters(exclude_categories=("Cs", "Cc")), max_size=12
 )
 scalars = (
-    texts
-    | st.integers(-(10**6), 10**12)
-    | st.booleans()
-    | st.sampled_from([0.5, -1.25, 1024.0])
+    texts | st.integers(-(10**6), 10**12) | st.booleans() | st.sampled_from([0.5, -1.25, 1024.0])
 )
 lists = st.lists(texts, max_size=4)
 values: st.SearchStrategy[Any] = (
@@ -89,7 +86,9 @@ comments = st.sampled_from(
 )
 
 
-def write(draw: st.DrawFn, text: Text, key: str, value: Any, path: tuple[str, ...], at: int) -> None:
+def write(
+    draw: st.DrawFn, text: Text, key: str, value: Any, path: tuple[str, ...], at: int
+) -> None:
     """Write `key: value` as lines from a column on, with comments here and there."""
     indent, path, above = " " * at, (*path, key), path
     if draw(st.integers(0, 5)) == 0:
@@ -113,7 +112,9 @@ def write(draw: st.DrawFn, text: Text, key: str, value: Any, path: tuple[str, ..
         for name, each in value.items():
             write(draw, text, name, each, path, at + step)
         if draw(st.integers(0, 5)) == 0:
-            text.lines.append(Line(f"{indent}{' ' * step}# inside {len(text.lines)}", path, is_comment=True))
+            text.lines.append(
+                Line(f"{indent}{' ' * step}# inside {len(text.lines)}", path, is_comment=True)
+            )
 
 
 @st.composite
@@ -134,3 +135,31 @@ def files(draw: st.DrawFn) -> tuple[Text, dict[str, Any]]:
     if draw(st.booleans()):
         text.lines.append(Line("# the end", None))
     return text, data
+
+
+@st.composite
+def sharing_files(draw: st.DrawFn) -> tuple[Text, dict[str, Any]]:
+    """A file in which some entry takes in an earlier one by `<<`, where there are two in lines."""
+    text, data = draw(files())
+    heads = [at for at, line in enumerate(text.lines) if line.is_head and len(line.path or ()) == 2]
+    mappings = [at for at in heads if isinstance(_at(data, text.lines[at].path or ()), dict)]
+    if len(mappings) < 2:
+        return text, data
+    first, second = sorted(draw(st.permutations(mappings))[:2])
+    one, other = text.lines[first], text.lines[second]
+    assert one.path
+    assert other.path
+    key, _, rest = one.text.partition(":")
+    child = next(line for line in text.lines[second:] if line.path and line.path[:-1] == other.path)
+    column = len(child.text) - len(child.text.lstrip())
+    text.lines[first] = Line(f"{key}: &base{rest}", one.path, is_head=True)
+    text.lines.insert(second + 1, Line(" " * column + "<<: *base", (*other.path, "<<")))
+    for name, value in _at(data, one.path).items():
+        _at(data, other.path).setdefault(name, value)
+    return text, data
+
+
+def _at(data: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        data = data[key]
+    return data

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from engine.config.editing.editor import edited, values_of
 from engine.config.editing.edits import Edit, Put, Remove
-from tests.unit.config_texts import KEYS, NAMES, Line, Text, entries, files, values
+from engine.errors import ConfigError
+from tests.unit.config_texts import KEYS, NAMES, Line, Text, entries, files, sharing_files, values
 
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 SECTIONS = ["clusters", "flows", "connect"]
@@ -113,12 +114,32 @@ def test_several_edits_are_made_in_their_order(data: st.DataObject) -> None:
     free = [line.text for line in text.lines if line.path is None and line.text.strip()]
     removed = [edit.path for edit in edits]
     if all(len(path) > 2 or path[0] not in before for path in removed):
-        assert_in_order([each for each in free if not each.startswith(" ")], after.split(text.newline))
+        assert_in_order(
+            [each for each in free if not each.startswith(" ")], after.split(text.newline)
+        )
 
 
 @settings(max_examples=60, deadline=None, phases=QUICK, suppress_health_check=list(HealthCheck))
 @given(files())
 def test_putting_back_what_is_there_changes_nothing(file: tuple[Text, dict[str, Any]]) -> None:
     text, data = file
-    edits = [Put((key, name), entry) for key in SECTIONS for name, entry in data.get(key, {}).items()]
+    edits = [
+        Put((key, name), entry) for key in SECTIONS for name, entry in data.get(key, {}).items()
+    ]
     assert edited(str(text), edits, "ccr.yaml") == str(text)
+
+
+@settings(max_examples=100, deadline=None, phases=QUICK, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_where_entries_share_values_only_what_was_meant_changes(data: st.DataObject) -> None:
+    text, before = data.draw(sharing_files())
+    assert yaml.safe_load(str(text)) == before
+    edit = data.draw(edits_of(before))
+    try:
+        after = edited(str(text), [edit], "ccr.yaml")
+    except ConfigError:
+        assert "&base" in str(text)  # refused: what others refer to cannot go
+        return
+    assert yaml.safe_load(after) == meant(before, edit)
+    free = [line.text for line in text.lines if line.path is None and line.text.strip()]
+    assert_in_order(free, after.split(text.newline))

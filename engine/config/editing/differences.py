@@ -110,7 +110,7 @@ def same(one: Any, other: Any, path: KeyPath = ()) -> bool:
 
 def differences(now: Any, wanted: Any, path: KeyPath = ()) -> Iterator[Difference]:
     """Yield what is to be done to `now`, one after another; what follows may be outdated then."""
-    if isinstance(now, dict) and isinstance(wanted, dict) and (now or not wanted):
+    if isinstance(now, dict) and isinstance(wanted, dict) and (now or not (wanted and path)):
         yield from _of_mappings(now, wanted, path)
     elif isinstance(now, list) and isinstance(wanted, list) and now and wanted:
         yield from _of_lists(now, wanted, path)

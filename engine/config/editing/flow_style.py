@@ -10,10 +10,10 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 from engine.config.editing import rendering
 from engine.config.editing.differences import Add, Change, Difference
 from engine.config.editing.tree import (
-    CannotSpliceError,
     Tree,
     anchor_of,
     end_of,
+    merge_index,
     quotes_of,
     start_of,
 )
@@ -43,7 +43,7 @@ def splice(tree: Tree, above: MappingNode | SequenceNode, difference: Difference
     elif isinstance(difference, Change):  # from <<: our own takes its place
         return _added(tree, above, keys, Add(difference.path, difference.value))
     else:
-        raise CannotSpliceError
+        index = merge_index(above)  # its other keys are put back next
     if isinstance(difference, Change):
         return _changed(tree, above, index, difference.value)
     return _without(tree, _parts(tree, above), index)

@@ -21,6 +21,7 @@ from engine.config.editing.tree import (
     end_of,
     is_block,
     line_end,
+    merge_index,
     next_line,
     own_pair,
     quotes_of,
@@ -74,7 +75,7 @@ def _in_mapping(tree: Tree, above: MappingNode, difference: Difference) -> str:
     if pair is None:
         if isinstance(difference, Change):  # from <<: our own takes its place
             return _added(tree, above, Add(difference.path, difference.value))
-        raise CannotSpliceError
+        return _without(tree, above.value[merge_index(above)])  # its other keys are put back next
     if isinstance(difference, Drop):
         return _without(tree, pair)
     return _changed(tree, above, pair, difference.value)

@@ -125,6 +125,14 @@ def merged(node: MappingNode) -> Iterator[MappingNode]:
                     yield mapping
 
 
+def merge_index(node: Node) -> int:
+    """Return which of a mapping's pairs is `<<`; raises CannotSpliceError without one."""
+    for index, (key, _) in enumerate(node.value if isinstance(node, MappingNode) else ()):
+        if key.tag == MERGE:
+            return index
+    raise CannotSpliceError
+
+
 def target(node: Node) -> Node:
     """Return the node itself, or the one that an alias means."""
     return target(node.value) if isinstance(node, Alias) else node
