@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import keyring
@@ -62,7 +61,7 @@ def test_without_output_nothing_is_written(
     assert "source->target.enabled" in err
     assert "needs a decision" in err
     assert "ccr secrets set ccr-source/source-user" in err
-    assert os.listdir(tmp_path) == ["from-stdout.yaml"]
+    assert [path.name for path in tmp_path.iterdir()] == ["from-stdout.yaml"]
 
 
 def test_what_is_written_is_valid_and_never_overwritten(tmp_path: Path, capsys: Captured) -> None:

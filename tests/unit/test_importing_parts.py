@@ -1,4 +1,4 @@
-"""The parsers of `engine.importing`, and where secrets go. Properties beside Java's: tests/kafka."""
+"""The parsers of `engine.importing`, and where secrets go (beside Java's: tests/kafka)."""
 
 from __future__ import annotations
 
