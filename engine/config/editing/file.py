@@ -97,7 +97,8 @@ def why_not_writable(path: Path) -> str:
         return error.strerror or str(error)
     if not stat.S_ISREG(found.st_mode):
         return "it is no regular file"
-    if not os.access(path.parent, os.W_OK | os.X_OK):
+    effective = os.access in os.supports_effective_ids
+    if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=effective):
         return f"ccr (user id {os.geteuid()}) may not write in {path.parent}"
     if os.geteuid() not in (0, found.st_uid):
         return f"it belongs to user id {found.st_uid}, and ccr runs as {os.geteuid()}"

@@ -40,11 +40,13 @@ def difference(before: str, after: str, name: str) -> str:
 
 def without_secrets(data: Any, path: KeyPath = ()) -> Any:
     """Return plain data of a file with HIDDEN in the place of secrets in plain text."""
+    if _is_hidden(path, data):
+        return HIDDEN
     if isinstance(data, dict):
         return {key: without_secrets(each, (*path, key)) for key, each in data.items()}
     if isinstance(data, list):
         return [without_secrets(each, (*path, index)) for index, each in enumerate(data)]
-    return HIDDEN if _is_hidden(path, data) else data
+    return data
 
 
 def plain_secrets(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
@@ -89,7 +91,9 @@ def _hidden_spans(tree: Tree, node: Node, path: KeyPath) -> Iterator[tuple[int, 
     """Yield where something is written that must not be shown."""
     if isinstance(node, Alias):
         return  # what it means is looked at where it stands
-    if isinstance(node, SequenceNode):
+    if _is_hidden(path, node.value if isinstance(node, ScalarNode) else node):
+        yield start_of(node), end_of(tree, node)
+    elif isinstance(node, SequenceNode):
         for index, item in enumerate(node.value):
             yield from _hidden_spans(tree, item, (*path, index))
     elif isinstance(node, MappingNode):
@@ -98,8 +102,6 @@ def _hidden_spans(tree: Tree, node: Node, path: KeyPath) -> Iterator[tuple[int, 
             if isinstance(key, ScalarNode) and _may_be_value(path, key, value):
                 yield start_of(key), end_of(tree, key)
             yield from _hidden_spans(tree, value, below)
-    elif _is_hidden(path, node.value):
-        yield start_of(node), end_of(tree, node)
 
 
 def _may_be_value(path: KeyPath, key: ScalarNode, value: Node) -> bool:
