@@ -55,7 +55,8 @@ class LossReport:
 
     def continue_from(self, before: LossReport) -> None:
         """Take over the last hour of the same flow, which another report has kept until now."""
-        self._history = before._history
+        if before._config.source == self._config.source:
+            self._history = before._history
 
     def tick(self) -> None:
         """Remember a point of the history when it is time."""

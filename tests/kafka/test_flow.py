@@ -148,6 +148,7 @@ async def test_deleted_source_topic_stops_its_partition(
 async def test_read_only_is_enforced(sandbox: Sandbox, fresh_topic: FreshTopic) -> None:
     """An engine that is read-only refuses every act, with the reason."""
     async with running(sandbox, [fresh_topic("none")]) as engine:
-        engine.engine.read_only = True
+        config = engine.engine.config
+        engine.engine.config = config.model_copy(update={"read_only": True})
         with pytest.raises(RefusedError, match="read-only"):
             await engine.api.flows.pause(engine.name)

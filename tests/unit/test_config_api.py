@@ -368,6 +368,27 @@ async def test_a_bad_file_changes_nothing(engine: Engine, path: Path) -> None:
     assert engine.flows == flows
 
 
+async def test_many_reloads_leave_nothing_behind(engine: Engine, path: Path) -> None:
+    def held() -> tuple[int, int]:
+        return len(asyncio.all_tasks()), len(list(Path("/proc/self/fd").iterdir()))
+
+    api = LocalEngineApi(engine).config
+    await engine.start()
+    try:
+        for number in range(120):
+            changed = FILE.replace("[127.0.0.1:1]", f"[127.0.0.1:{1 + number % 2}]")
+            say(path, changed + ("  three: {source: east, target: west}\n" * (number % 2)))
+            assert (await api.reload()).notes == ()
+            await asyncio.sleep(0)
+            if number == 19:
+                before = held()
+        assert held() <= (before[0] + 1, before[1] + 2)  # connections that are just tried
+        assert [flow.name for flow in engine.snapshot().flows] == ["one", "two", "three"]
+    finally:
+        await engine.stop(1)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_from_afar_it_is_the_same(engine: Engine, path: Path) -> None:
     here: EngineApi = LocalEngineApi(engine)
     edits = [LATEST, Remove(("flows", "two")), Put(("read_only",), None)]
