@@ -20,6 +20,7 @@ from ccr_tui.bridge import EngineBridge, Reopen
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.leaving import question_before_quitting
 from ccr_tui.messages import EngineChanged, EventsReady, LinkLost, PartitionsReady, SnapshotReady
+from ccr_tui.navigation import Navigator
 from ccr_tui.pace import Pace
 from ccr_tui.palette import ActionPalette, ActionProvider
 from ccr_tui.screens.base import CcrScreen
@@ -74,6 +75,7 @@ class CcrApp(App[None], inherit_bindings=False):
         self.bridge = EngineBridge(api, self.post_message, reopen=reopen, pace=pace)
         self.theming = Theming(self, theme_folders() if folders is None else folders)
         self._problems = self.theming.begin(theme)
+        self.navigator = Navigator(self, self)
         self._hints = hints
         self.crash: Exception | None = None
         """The fault that ended the console, for the caller to tell."""
@@ -105,8 +107,8 @@ class CcrApp(App[None], inherit_bindings=False):
     @property
     def top(self) -> CcrScreen | None:
         """The screen in front, under any dialog."""
-        screens = [screen for screen in self.screen_stack if isinstance(screen, CcrScreen)]
-        return screens[-1] if screens else None
+        way = self.navigator.way
+        return way[-1] if way else None
 
     def _refresh_top(self) -> None:
         if self.top is not None:
@@ -183,13 +185,12 @@ class CcrApp(App[None], inherit_bindings=False):
 
     def go(self, place: str, subject: str | None = None) -> None:
         """Go to a place, back to it where one came by it."""
-        kind = place_named(place).screen_class()
-        for screen in self.screen_stack:
-            if type(screen) is kind and screen.subject == subject:
-                while self.screen is not screen:
-                    self.pop_screen()
-                return
-        self.push_screen(kind(self, subject))
+        self.navigator.go(place_named(place), subject)
+
+    @property
+    def way(self) -> tuple[str, ...]:
+        """The places one came by, by their titles."""
+        return tuple(screen.crumb for screen in self.navigator.way)
 
     def do_help(self) -> None:
         """Show the help for the screen in front."""

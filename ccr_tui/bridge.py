@@ -68,6 +68,11 @@ class EngineBridge:
         self._forget_partitions()
         self.poke()
 
+    @property
+    def watched(self) -> str | None:
+        """The flow whose partitions are asked for."""
+        return self._watched
+
     def poke(self) -> None:
         """Ask again now rather than at the next turn."""
         self._poked.set()

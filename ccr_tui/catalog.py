@@ -62,7 +62,7 @@ _FLOW = (
         "secret.give",
         "Give the engine a secret that it lacks, for its memory only",
         FLOW,
-        ("c",),
+        ("K",),
         "Give secret",
         16,
         footer_keep=86,

@@ -32,12 +32,21 @@ class Place:
     """What it is about, from where one is; without it the place is about everything."""
     needs: str = ""
     """What `subject` looks for, as in `a flow`."""
+    kept: bool = True
+    """Whether its screen is as it was when one comes again; not where something is typed."""
 
     def screen_class(self) -> type[CcrScreen]:
         """Import the screen."""
         module, _, name = self.screen.partition(":")
         found: type[CcrScreen] = getattr(importlib.import_module(module), name)
         return found
+
+
+def way_back(place: str, scope: Scope) -> Action:
+    """Make the action that leaves a place."""
+    return Action(
+        f"{place}.back", "Back", scope, ("escape",), "Back", 5, footer_keep=90, method="back"
+    )
 
 
 def flow_in_sight(context: ActionContext) -> str | None:

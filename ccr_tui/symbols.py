@@ -23,6 +23,7 @@ class Symbols:
     dot: str
     ellipsis: str
     cursor: str
+    crumb: str
     ascending: str
     descending: str
     rule: str
@@ -72,6 +73,7 @@ UNICODE = Symbols(
     dot="·",
     ellipsis="…",
     cursor="▸",
+    crumb="»",
     ascending="▲",
     descending="▼",
     rule="─",
@@ -102,6 +104,7 @@ ASCII = Symbols(
     dot="-",
     ellipsis="~",
     cursor=">",
+    crumb=">",
     ascending="^",
     descending="v",
     rule="-",

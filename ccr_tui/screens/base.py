@@ -32,6 +32,11 @@ class Console(Protocol):
     def go(self, place: str, subject: str | None = None) -> None:
         """Go to a place, back to it where one came by it."""
 
+    @property
+    def way(self) -> tuple[str, ...]:
+        """The places one came by, by their titles."""
+        ...
+
 
 class CcrScreen(Screen[None]):
     """A full screen of the console. Subclasses give `SCOPES`, a body, and `do_<method>` methods."""
@@ -43,6 +48,8 @@ class CcrScreen(Screen[None]):
         super().__init__()
         self.console = console
         self.subject = subject
+        self.crumb = ""
+        """What it is called on the way."""
         self.header = HeaderLine()
         self.banner = Static("", markup=False, id="banner")
         self.footer = FooterLine()
@@ -72,11 +79,15 @@ class CcrScreen(Screen[None]):
         if not self.is_mounted:
             return
         state, now = self.console.state, time.monotonic()
-        self.header.show_state(state, now, self.console.symbols)
+        self.header.show_state(state, now, self.console.symbols, self.console.way)
         self._show_banner(*banner(state, now))
         self.set_class(state.stale(now), "-stale")
         self.show_body(state, now)
         self.show_footer()
+
+    def do_back(self) -> None:
+        """Leave for where one came from."""
+        self.dismiss(None)
 
     def show_footer(self) -> None:
         """Bring the footer up to date."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from ccr_tui.formats import age
 from ccr_tui.state import ConsoleMode, ConsoleState, Environment
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.oneline import OneLine, Piece, clip
+
+CRUMBS_FROM = 100
+"""Columns; a narrower header has no room for the way."""
 
 _BADGES = {
     Environment.PRODUCTION: (" PRODUCTION ", "header--production"),
@@ -26,8 +30,10 @@ class HeaderLine(OneLine):
         "header--loud",
     }
 
-    def show_state(self, state: ConsoleState, now: float, symbols: Symbols) -> None:
-        """Show the state as it is at `now`."""
+    def show_state(
+        self, state: ConsoleState, now: float, symbols: Symbols, way: Sequence[str] = ()
+    ) -> None:
+        """Show the state as it is at `now`, and by which places one came where there is room."""
         narrow = self.size.width < 76
         middle = [
             *_environment(state),
@@ -37,6 +43,10 @@ class HeaderLine(OneLine):
         right = [_data_age(state, now), (" ", "")]
         taken = sum(len(text) for text, _ in (*middle, *right)) + len(" ccr   ")
         name = clip(state.config_name, max(4, self.size.width - taken - 1), symbols.ellipsis)
+        room = self.size.width - taken - len(name) - 2
+        crumbs = f" {symbols.crumb} ".join(way)
+        if self.size.width >= CRUMBS_FROM and len(crumbs) <= room:
+            middle.append((f"  {crumbs}", "header--name"))
         self.show([(" ccr ", "header--name"), (f"{name}  ", ""), *middle], right)
 
 

@@ -34,7 +34,7 @@ async def test_it_is_asked_for_hidden_and_handed_over(size: tuple[int, int]) -> 
     async with console(engine, size) as (app, pilot):
         await until_shown(app, "give sasl.password of primary")
         await until_shown(app, "Give secret")
-        await pilot.press("c")
+        await pilot.press("K")
         await until_shown(app, "Give sasl.password of primary")
         await until_shown(app, "Configured is keyring:kafka/ccr, which cannot be read")
         await pilot.press(*"hunter2")
@@ -53,7 +53,7 @@ async def test_nothing_is_given_on_esc_or_without_text() -> None:
     engine = lacking()
     async with console(engine) as (app, pilot):
         await until_shown(app, "Give secret")
-        await pilot.press("c")
+        await pilot.press("K")
         await until(lambda: isinstance(app.screen, SecretDialog))
         await pilot.press("enter")
         assert isinstance(app.screen, SecretDialog)
@@ -77,7 +77,7 @@ async def test_each_missing_secret_is_asked_for_in_turn() -> None:
     engine = lacking(PASSWORD, key, read)
     async with console(engine) as (app, pilot):
         await until_shown(app, "sasl.password of primary and tls.key_password of")
-        await pilot.press("c")
+        await pilot.press("K")
         await until_shown(app, "Give sasl.password of primary")
         await pilot.press("a", "enter")
         await until_shown(app, "Give tls.key_password of primary")
@@ -97,7 +97,7 @@ async def test_one_that_was_refused_can_be_given_again() -> None:
     async with console(lacking(given)) as (app, pilot):
         await until_shown(app, "Give secret")
         assert "give sasl.password" not in screen_text(app)
-        await pilot.press("c")
+        await pilot.press("K")
         await until_shown(app, "Configured is keyring:kafka/ccr.")
 
 
@@ -106,7 +106,7 @@ async def test_a_refusal_is_told() -> None:
     engine.command_error = RefusedError("giving a secret for cluster", "primary", "no such key")
     async with console(engine) as (app, pilot):
         await until_shown(app, "Give secret")
-        await pilot.press("c")
+        await pilot.press("K")
         await until(lambda: isinstance(app.screen, SecretDialog))
         await pilot.press(*"hunter2", "enter")
         await until_shown(app, "Give sasl.password of primary: failed")
@@ -125,7 +125,7 @@ async def test_a_refusal_is_told() -> None:
 )
 async def test_when_it_can_be_given(engine: ScriptedEngine, why: str | None) -> None:
     async with console(engine) as (app, pilot):
-        await pilot.press("c")
+        await pilot.press("K")
         if why is None:
             await until_shown(app, "Give sasl.password of dr")
         else:

@@ -53,4 +53,5 @@ PLACE = Place(
     _ACTIONS,
     "ccr_tui.screens.cluster_form.screen:ClusterFormScreen",
     subject=lambda context: "",
+    kept=False,
 )

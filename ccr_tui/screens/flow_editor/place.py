@@ -80,4 +80,5 @@ PLACE = Place(
     "ccr_tui.screens.flow_editor.screen:FlowEditorScreen",
     key="6",
     subject=_flow_or_new,
+    kept=False,
 )

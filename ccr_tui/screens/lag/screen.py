@@ -7,6 +7,7 @@ from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
+from textual.screen import ModalScreen
 
 from ccr_tui.actions import FLOW, GLOBAL, TABLE, ActionContext, TopicInSight
 from ccr_tui.asking import Asked, Asker
@@ -68,11 +69,18 @@ class LagScreen(CcrScreen):
         """Ask for the partitions."""
         self.filter_bar.display = False
         self.views.show(ViewName.TOPICS)
-        self.console.bridge.watch(self.flow_name)
 
-    def on_unmount(self) -> None:
-        """Stop asking for the partitions."""
-        self.console.bridge.watch(None)
+    def on_screen_resume(self) -> None:
+        """Ask for the partitions, from the beginning: some may have gone meanwhile."""
+        if self.console.bridge.watched != self.flow_name:
+            self.console.bridge.watch(self.flow_name)
+        super().on_screen_resume()
+
+    def on_screen_suspend(self) -> None:
+        """Stop asking for the partitions, unless it is for a dialog only."""
+        behind_a_dialog = isinstance(self.app.screen, ModalScreen)
+        if self.console.bridge.watched == self.flow_name and not behind_a_dialog:
+            self.console.bridge.watch(None)
 
     @property
     def table(self) -> LineTable[Any]:

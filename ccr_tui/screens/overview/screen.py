@@ -41,6 +41,7 @@ class OverviewScreen(CcrScreen):
     ) -> None:
         """Show `hints` of what to try at the bottom (`ccr demo` gives some)."""
         super().__init__(console, subject)
+        self.crumb = "Overview"
         self.hints = hints
         symbols = console.symbols
         self.flows: LineTable[FlowRow] = LineTable(
