@@ -45,6 +45,7 @@ class EditingScreen(CcrScreen):
     """Fields of an entry, tried by the engine while one types; saved after its diff was seen."""
 
     CSS_PATH = Path(__file__).parent / "editing.tcss"
+    AUTO_FOCUS = ""  # once the entry is there
     SECTION: ClassVar[str]
     """Of the file: clusters, flows."""
     NOUN: ClassVar[str]
@@ -96,7 +97,7 @@ class EditingScreen(CcrScreen):
         self.form.display = False
         self.field_help.display = False
         self._say("Reading the configuration.")
-        self.run_worker(self._load(), group="load", exclusive=True)
+        self.run_worker(self._load, group="load", exclusive=True)
 
     @property
     def form(self) -> Widget:
@@ -198,7 +199,7 @@ class EditingScreen(CcrScreen):
     def _edited(self, event: Edited) -> None:
         event.stop()
         self.edited()
-        self.run_worker(self._try_soon(), group="try", exclusive=True)
+        self.run_worker(self._try_soon, group="try", exclusive=True)
 
     async def _try_soon(self) -> None:
         await asyncio.sleep(TRY_AFTER)
@@ -286,7 +287,7 @@ class EditingScreen(CcrScreen):
 
     def do_save(self) -> None:
         """Show what saving changes, then save."""
-        self.run_worker(self._save(), group="save", exclusive=True)
+        self.run_worker(self._save, group="save", exclusive=True)
 
     async def _save(self) -> None:
         self._all_problems = True

@@ -23,10 +23,10 @@ _RULES = {
 def topic_columns() -> list[Column[TopicRow]]:
     """Make the columns."""
     return [
-        Column("topic", "topic", _topic, 20, 0, grow=1, most=60),
+        Column("topic", "topic", _topic, 24, 0, grow=2, most=60),
         Column("decision", "is", _decision, 8, 1),
         Column("change", "on saving", _change, 9, 2),
-        Column("rule", "by", _rule, 16, 3, grow=3, most=44),
+        Column("rule", "by", _rule, 22, 3, grow=1, most=44),
         Column("action", "mirror", _action, 9, 4),
         Column("partitions", "parts", _partitions, 5, 5, right=True),
         Column("size", "size", _size, 9, 6, right=True),
@@ -98,6 +98,8 @@ def topic_facts(row: TopicRow, target: str, symbols: Symbols) -> list[Fact]:
     facts: list[Fact] = [
         [("Why   ", Tone.DIM), (printable(why), Tone.PLAIN), (changes, Tone.STRONG)]
     ]
+    if row.plan is not None:
+        facts += [fact for each in row.plan.conflicts for fact in _conflict_facts(each)]
     if row.mirror:
         there = f"{row.topic} {symbols.arrow} {row.mirror} on {target or 'the target'}"
         facts.append([("Name  ", Tone.DIM), (printable(there), Tone.PLAIN)])
@@ -105,7 +107,6 @@ def topic_facts(row: TopicRow, target: str, symbols: Symbols) -> list[Fact]:
         facts.append([("Size  ", Tone.DIM), (_size_text(row), Tone.PLAIN)])
     if row.plan is not None:
         facts.append([("Does  ", Tone.DIM), (_plan_text(row.plan), Tone.PLAIN)])
-        facts += [fact for each in row.plan.conflicts for fact in _conflict_facts(each)]
     return facts
 
 

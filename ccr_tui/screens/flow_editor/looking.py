@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from textual.message import Message
 from textual.widget import Widget
@@ -65,7 +66,7 @@ class Looking:
     def begin(self, flow: str | None) -> None:
         """Ask what a flow that exists mirrors now."""
         if flow:
-            self._screen.run_worker(self._ask_now(flow), group="now", exclusive=True)
+            self._begin(partial(self._ask_now, flow), "now")
 
     def ask(self, candidate: Candidate | None) -> None:
         """Ask about what the form says now; what was asked before is dropped."""
@@ -74,15 +75,17 @@ class Looking:
         self._asked = candidate
         if candidate is None:
             return
-        self._screen.run_worker(self._select(candidate), group="select", exclusive=True)
-        self._screen.run_worker(
-            self._preview(candidate, PREVIEW_AFTER), group="preview", exclusive=True
-        )
+        self._begin(partial(self._select, candidate), "select")
+        self._begin(partial(self._preview, candidate, PREVIEW_AFTER), "preview")
 
     def look_again(self) -> None:
         """Ask for sizes and conflicts again, at once."""
         if self._asked is not None:
-            self._screen.run_worker(self._preview(self._asked, 0), group="preview", exclusive=True)
+            self._begin(partial(self._preview, self._asked, 0), "preview")
+
+    def _begin(self, question: Callable[[], Awaitable[None]], group: str) -> None:
+        """Ask in place of what was asked before."""
+        self._screen.run_worker(question, group=group, exclusive=True)
 
     @property
     def is_current(self) -> bool:

@@ -66,6 +66,7 @@ class FlowEditorScreen(EditingScreen):
         )
         self.pane = TablePane(self.table, id="editor-pane")
         self._wrong: dict[str, Sequence[WrongRegex]] = {}
+        self._slow: set[FieldRow] = set()
 
     def make_book(self) -> FieldBook:
         """Make the fields."""
@@ -129,18 +130,21 @@ class FlowEditorScreen(EditingScreen):
 
     def _show_slow(self, key: str) -> None:
         slow, row = self.looking.slow, self.book[key]
+        if row in self._slow and slow is None:
+            self._slow.remove(row)
+            row.problem = ""
         if slow is None or not isinstance(row.control, LinesControl):
             return
         lines = [line.strip() for line in row.control.text.splitlines()]
         if slow.object in map(printable, lines):
             at = list(map(printable, lines)).index(slow.object)
             row.control.mark({at: 0})
+            self._slow.add(row)
             row.problem = f"line {at + 1} is too slow: {slow.cause}. {slow.next_step}"
 
     @on(Selected)
     def _selected(self) -> None:
-        if self.looking.slow is not None:
-            self.problems_shown()
+        self.problems_shown()
         if not self.looking.trouble:
             self.table.replace(self.looking.rows)
             self.table.settle(now=True)
@@ -232,19 +236,19 @@ class FlowEditorScreen(EditingScreen):
 
     def do_turn_page(self) -> None:
         """Go to the other page."""
-        self._show_page(settings=not self.query_one("#settings-page").display)
+        settings = not self.query_one("#settings-page").display
+        self._show_page(settings=settings)
+        rows = (row for row in self.book.rows.values() if (row.spec.key in _FIRST) != settings)
+        self.call_after_refresh(next(rows).focus_control)
 
     def _show_page(self, *, settings: bool) -> None:
         self.query_one("#settings-page").display = settings
         self.query_one("#topics-page").display = not settings
-        rows = [row for row in self.book.rows.values() if (row.spec.key in _FIRST) != settings]
-        self.call_after_refresh(rows[0].focus_control)
 
     def show_row(self, row: FieldRow) -> None:
         """Turn to the page of a field."""
         settings = row is not self.name_row and row.spec.key not in _FIRST
-        if self.query_one("#settings-page").display != settings:
-            self._show_page(settings=settings)
+        self._show_page(settings=settings)
         row.scroll_visible(animate=False)
 
     def do_look_again(self) -> None:

@@ -39,6 +39,7 @@ class FieldHelp(DetailPanel):
         facts.append([(spec.help, Tone.PLAIN)])
         how = _HOW.get(spec.kind, "")
         default = f"Default: {spec.default}." if spec.default else ""
-        optional = "" if spec.required or default else "May be left empty."
+        must = spec.required or default or spec.kind is Kind.SECRET
+        optional = "" if must else "May be left empty."
         facts.append([(" ".join(filter(None, (how, default, optional))), Tone.DIM)])
         self.show(spec.key, facts, "Tab: next")
