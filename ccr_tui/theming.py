@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from textual.app import App
 from textual.message import Message
@@ -28,7 +29,7 @@ class ThemesChanged(Message, bubble=False):
 class Theming:
     """The themes of some folders on an app."""
 
-    def __init__(self, app: App[None], folders: Sequence[Path]) -> None:
+    def __init__(self, app: App[Any], folders: Sequence[Path]) -> None:
         self._app = app
         self._folders = tuple(folders)
         self._ours: set[str] = set()

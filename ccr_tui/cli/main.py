@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import importlib
 import io
 import os
@@ -54,6 +55,9 @@ def _command(args: argparse.Namespace) -> int | Awaitable[int]:
         command = args.func
     elif args.no_ui:
         command = importlib.import_module("ccr_tui.cli.run").run_headless
+    elif "none_found" in args:
+        module = importlib.import_module("ccr_tui.cli.welcome")
+        command = functools.partial(module.welcome, none_found=args.none_found)
     else:
         command = importlib.import_module("ccr_tui.cli.console").open_console
     outcome: int | Awaitable[int] = command(args)

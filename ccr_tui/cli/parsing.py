@@ -67,7 +67,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     del args.verb, args.rest
     if name is None:
         _check_without_verb(front, args)
-        args.config = str(locations.find(args.config))
+        _find_config(args)
         return args
     if name not in VERBS:
         raise _misspelt(f"there is no verb {name!r}", nearest(name, VERBS), "ccr --help")
@@ -76,6 +76,16 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if VERBS[name].needs_config:
         args.config = str(locations.find(args.config))
     return args
+
+
+def _find_config(args: argparse.Namespace) -> None:
+    """Find the configuration; without one the console asks, and `none_found` says why."""
+    try:
+        args.config = str(locations.find(args.config))
+    except locations.NoConfigError as none_found:
+        if args.no_ui:
+            raise
+        args.none_found = none_found
 
 
 def _front() -> argparse.ArgumentParser:

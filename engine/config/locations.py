@@ -18,6 +18,14 @@ import platformdirs
 from engine.config.home import expanded
 from engine.errors import ConfigError
 
+
+class NoConfigError(ConfigError):
+    """None is named, and none is at the usual places."""
+
+    def __init__(self, cause: str, next_step: str) -> None:
+        super().__init__("", "", cause, next_step)
+
+
 VARIABLE = "CCR_CONFIG"
 FILE_NAME = "ccr.yaml"
 
@@ -25,7 +33,8 @@ FILE_NAME = "ccr.yaml"
 def find(named: str | None) -> Path:
     """Return the file to read; `named` is what --config says.
 
-    Raises ConfigError when the file that is named is not there, or none is named and none found.
+    Raises ConfigError when the file that is named is not there, NoConfigError when none is named
+    and none found.
     """
     if named:
         return _existing(named, "", "Correct it, or run `ccr config init` for a starter")
@@ -36,9 +45,7 @@ def find(named: str | None) -> Path:
         if path.is_file():
             return path
     looked = " or ".join(str(path) for path in usual_places())
-    raise ConfigError(
-        "",
-        "",
+    raise NoConfigError(
         f"there is no configuration: no --config, no {VARIABLE}, no {looked}",
         "Run `ccr config init` to write a starter, or `ccr demo` to see ccr at work",
     )

@@ -1,0 +1,42 @@
+"""`ccr` without a configuration: the welcome, or on a pipe the same in words."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+
+from ccr_tui.cli.console import open_console
+from engine.config.locations import NoConfigError
+from engine.errors import ExitCode
+
+
+def welcome(args: argparse.Namespace, none_found: NoConfigError) -> int:
+    """Ask how to go on, and do so; raises NoConfigError with the ways where nobody can be asked."""
+    # Only here, so that every verb does without Textual.
+    from ccr_tui.screens.welcome.app import WelcomeApp  # noqa: PLC0415
+    from ccr_tui.screens.welcome.choices import OpenConfig, RunDemo, as_text  # noqa: PLC0415
+
+    read_only = bool(args.read_only)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise NoConfigError(
+            none_found.cause, f"Any of these goes on:\n{as_text(read_only=read_only)}"
+        )
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)  # as in open_console
+    app = WelcomeApp(f"T{none_found.cause[1:]}.", read_only=read_only, theme=args.theme)
+    chosen = asyncio.run(app.run_async())
+    if isinstance(chosen, OpenConfig):
+        args.config = str(chosen.path)
+        return open_console(args)
+    if isinstance(chosen, RunDemo):
+        return _demo(args)
+    return ExitCode.OK
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from ccr_tui.cli.demo import DEFAULT_RATE, run_demo  # noqa: PLC0415
+
+    options = {"no_ui": False, "json": False, "seconds": None, "rate": DEFAULT_RATE, "seed": 1}
+    return run_demo(argparse.Namespace(**options, read_only=args.read_only))

@@ -1,0 +1,76 @@
+"""The welcome as an application of its own: there is no engine before there is a configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.command import Provider
+from textual.screen import Screen
+
+from ccr_tui.screens.welcome.choices import Chosen
+from ccr_tui.screens.welcome.start import StartScreen
+from ccr_tui.symbols import Symbols, for_locale
+from ccr_tui.themes import theme_folders
+from ccr_tui.theming import Theming
+
+_STYLES = Path(__file__).parents[2] / "styles"
+_HERE = Path(__file__).parent
+
+
+class WelcomeApp(App[Chosen | None], inherit_bindings=False):
+    """Ends with what was chosen, None when the operator would rather not."""
+
+    TITLE = "ccr"
+    CSS_PATH = [  # noqa: RUF012 - Textual's
+        _STYLES / "console.tcss",
+        _HERE.parent / "editing" / "editing.tcss",
+        _HERE / "welcome.tcss",
+    ]
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set()
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "app.focus_next", show=False),
+        Binding("shift+tab", "app.focus_previous", show=False),
+        Binding("ctrl+c,ctrl+q", "leave", show=False, priority=True),
+    ]
+    ENABLE_COMMAND_PALETTE = False
+    NOTIFICATION_TIMEOUT = 6.0
+
+    def __init__(
+        self,
+        why: str,
+        *,
+        read_only: bool = False,
+        theme: str | None = None,
+        folders: Sequence[Path] | None = None,
+        symbols: Symbols | None = None,
+    ) -> None:
+        """`why` says, in a sentence, why there is no console yet."""
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self.animation_level = "none"
+        self.symbols = symbols or for_locale()
+        self.read_only = read_only
+        self._why = why
+        self._problems = Theming(self, theme_folders() if folders is None else folders).begin(theme)
+
+    def get_default_screen(self) -> Screen[None]:
+        """Begin with the ways on."""
+        return StartScreen(self, self._why)
+
+    def on_mount(self) -> None:
+        """Say what is wrong with themes."""
+        self.set_class(self.symbols.ascii_only, "-ascii")
+        for problem in self._problems:
+            self.notify(problem, severity="warning", markup=False)
+
+    def go_on(self, chosen: Chosen) -> None:
+        """End with what was chosen."""
+        self.exit(chosen)
+
+    def action_leave(self) -> None:
+        """Leave ccr."""
+        self.exit(None)

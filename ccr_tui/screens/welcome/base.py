@@ -1,0 +1,72 @@
+"""What every screen of the welcome has: a title, a body, and the keys that work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from ccr_tui.actions import key_name
+from ccr_tui.screens.welcome.choices import Chosen
+from ccr_tui.symbols import Symbols
+from ccr_tui.widgets.oneline import OneLine, Piece
+
+
+class KeysLine(OneLine):
+    """The keys that work now."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"footer--key"}
+
+    def show_keys(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Show keys with what they do."""
+        pieces: list[Piece] = []
+        for key, label in keys:
+            pieces += [(f" {key_name(key)}", "footer--key"), (f" {label} ", "")]
+        self.show(pieces)
+
+
+class Host(Protocol):
+    """What a screen of the welcome needs of its app."""
+
+    symbols: Symbols
+    read_only: bool
+
+    def go_on(self, chosen: Chosen) -> None:
+        """End the welcome, and go on there."""
+
+
+class WelcomeScreen(Screen[None]):
+    """A full screen; Esc goes back, never out."""
+
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (14, "-low"), (22, "-high")]  # noqa: RUF012 - Textual's
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", show=False)]
+    TITLE_TEXT: ClassVar[str]
+    KEYS: ClassVar[Sequence[tuple[str, str]]] = (("escape", "Back"),)
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self.host = host
+        self.top_line = OneLine(id="welcome-top")
+        self.keys_line = KeysLine(id="welcome-keys")
+
+    def compose(self) -> ComposeResult:
+        """Title, body, keys."""
+        yield self.top_line
+        yield from self.compose_body()
+        yield self.keys_line
+
+    def compose_body(self) -> ComposeResult:
+        """Give what is between title and keys."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Show title and keys."""
+        self.top_line.show([(f" ccr {self.host.symbols.crumb} {self.TITLE_TEXT}", "")])
+        self.keys_line.show_keys(self.KEYS)
+
+    def action_back(self) -> None:
+        """Go back to where one came from."""
+        self.app.pop_screen()

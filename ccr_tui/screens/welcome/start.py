@@ -1,0 +1,93 @@
+"""The first screen: why one is here, and the ways on."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from ccr_tui.screens.welcome.base import Host, WelcomeScreen
+from ccr_tui.screens.welcome.choices import Choice, RunDemo, choices
+from ccr_tui.screens.welcome.files import ImportScreen, OpenScreen
+from ccr_tui.screens.welcome.new import NewScreen
+from ccr_tui.widgets.facts import Fact, FactsView
+from ccr_tui.widgets.table.columns import Tone
+
+
+class StartScreen(WelcomeScreen):
+    """Four ways on."""
+
+    TITLE_TEXT = "welcome"
+    KEYS = (("enter", "Choose"), ("1", "to 4: choose"), ("q", "Quit"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,ctrl+c", "quit", show=False),
+        Binding("j", "move(1)", show=False),
+        Binding("k", "move(-1)", show=False),
+        *(Binding(str(n), f"choose({n - 1})", show=False) for n in range(1, 5)),
+    ]
+
+    def __init__(self, host: Host, why: str) -> None:
+        super().__init__(host)
+        self._why = why
+        self._choices = tuple(choices(read_only=host.read_only))
+        self._list = OptionList(
+            *(Option(f"{n}  {each.title}") for n, each in enumerate(self._choices, 1)),
+            id="ways",
+            markup=False,
+            compact=True,
+        )
+        self._text = FactsView()
+
+    def compose_body(self) -> ComposeResult:
+        """Why, the ways, what the chosen one does."""
+        yield Static(self._why, markup=False, id="why")
+        yield self._list
+        with VerticalScroll(can_focus=False, id="way"):
+            yield self._text
+
+    @on(OptionList.OptionHighlighted)
+    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        self._text.show(_facts(self._choices[event.option_index]))
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        self.action_choose(event.option_index)
+
+    def action_move(self, by: int) -> None:
+        """Go up or down."""
+        if by > 0:
+            self._list.action_cursor_down()
+        else:
+            self._list.action_cursor_up()
+
+    def action_choose(self, index: int) -> None:
+        """Go a way, or say why not."""
+        self._list.highlighted = index
+        choice = self._choices[index]
+        if choice.why_not:
+            self.notify(f"Not now: {choice.why_not}.", severity="warning", markup=False)
+        elif choice.id == "demo":
+            self.host.go_on(RunDemo())
+        else:
+            kind = {"import": ImportScreen, "new": NewScreen, "open": OpenScreen}[choice.id]
+            self.app.push_screen(kind(self.host))
+
+    def action_back(self) -> None:
+        """Stay: there is nothing before this."""
+
+    def action_quit(self) -> None:
+        """Leave ccr."""
+        self.app.exit()
+
+
+def _facts(choice: Choice) -> list[Fact]:
+    facts: list[Fact] = [[(choice.text, Tone.PLAIN)], [("", Tone.PLAIN)]]
+    facts.append([("From a shell  ", Tone.DIM), (choice.command, Tone.STRONG)])
+    if choice.why_not:
+        facts.append([("Not now  ", Tone.DIM), (choice.why_not, Tone.WARN)])
+    return facts
