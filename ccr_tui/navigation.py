@@ -33,10 +33,20 @@ class Navigator:
         kind = place.screen_class()
         for screen in self.way:
             if type(screen) is kind and screen.subject == subject:
-                while self._app.screen is not screen:
-                    self._app.pop_screen()
+                self._back_to(screen)
                 return
         self._app.push_screen(self._screen(place, kind, subject))
+
+    def _back_to(self, screen: CcrScreen) -> None:
+        """Close what is above a screen, unless something would be lost by that."""
+        above = self.way[self.way.index(screen) + 1 :]
+        held = next((each for each in above if each.unsaved), None)
+        if held is not None:
+            said = f"{held.crumb}: not saved. Save it, or leave it with Esc first."
+            self._app.notify(said, severity="warning", markup=False)
+            return
+        while self._app.screen is not screen:
+            self._app.pop_screen()
 
     def _screen(self, place: Place, kind: type[CcrScreen], subject: str | None) -> CcrScreen:
         name = f"{place.id} {subject or ''}"

@@ -115,6 +115,11 @@ class CcrScreen(Screen[None]):
         self.call_after_refresh(self.show_state)
 
     @property
+    def unsaved(self) -> bool:
+        """Whether something would be lost by closing it."""
+        return False
+
+    @property
     def takes_text(self) -> bool:
         """Whether keys are text now, and not commands."""
         return isinstance(self.focused, Input | TextArea)

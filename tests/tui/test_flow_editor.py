@@ -17,7 +17,15 @@ from ccr_tui.widgets.form.controls import LinesControl
 from engine.api.preview_snapshots import Decision, Rule, SelectionSnapshot
 from engine.config.matching import TooSlowError
 from engine.errors import ConnectError, RefusedError
-from tests.tui.driving import console, screen_lines, screen_text, settle, until, until_shown
+from tests.tui.driving import (
+    console,
+    screen_lines,
+    screen_text,
+    settle,
+    until,
+    until_shown,
+    until_told,
+)
 from tests.tui.scripted import ScriptedEngine, make_flow, small_engine
 from tests.tui.scripted_topics import CONFLICT
 
@@ -305,6 +313,10 @@ async def test_leaving_the_editor() -> None:
         screen = editor(app)
         assert screen.subject == "primary-to-dr"
         await type_into(pilot, screen, "x")
+        screen.table.focus()
+        await pilot.press("1")
+        await until_told(app, "not saved. Save it, or leave it with Esc first.")
+        assert app.screen is screen
         await pilot.press("escape")
         await until_shown(app, "Leave without saving primary-to-dr?")
 

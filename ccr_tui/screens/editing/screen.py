@@ -124,6 +124,11 @@ class EditingScreen(CcrScreen):
         """Whether something would be lost by leaving."""
         return not self._saved and (self.book.changed or (self.adding and self.name_row.changed))
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether something would be lost by closing it."""
+        return self.changed
+
     async def _load(self) -> None:
         try:
             document = await self.config.document()
