@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -97,7 +97,7 @@ class EditingScreen(CcrScreen):
         self.form.display = False
         self.field_help.display = False
         self._say("Reading the configuration.")
-        self.run_worker(self._load, group="load", exclusive=True)
+        self._begin(self._load, "load")
 
     @property
     def form(self) -> Widget:
@@ -149,9 +149,13 @@ class EditingScreen(CcrScreen):
         self._say("")
         self.form.display = self.field_help.display = True
         self.edited()
-        self.call_after_refresh(self._begin)
+        self.call_after_refresh(self._enter)
 
-    def _begin(self) -> None:
+    def _begin(self, job: Callable[[], Awaitable[None]], group: str) -> None:
+        """Start a job in place of an earlier one of its kind."""
+        self.run_worker(job, group=group, exclusive=True)
+
+    def _enter(self) -> None:
         first = self.name_row if self.adding else next(iter(self.book.rows.values()))
         self._focus_row(first)
         self.show_state()
@@ -204,7 +208,7 @@ class EditingScreen(CcrScreen):
     def _edited(self, event: Edited) -> None:
         event.stop()
         self.edited()
-        self.run_worker(self._try_soon, group="try", exclusive=True)
+        self._begin(self._try_soon, "try")
 
     async def _try_soon(self) -> None:
         await asyncio.sleep(TRY_AFTER)
@@ -292,7 +296,7 @@ class EditingScreen(CcrScreen):
 
     def do_save(self) -> None:
         """Show what saving changes, then save."""
-        self.run_worker(self._save, group="save", exclusive=True)
+        self._begin(self._save, "save")
 
     async def _save(self) -> None:
         self._all_problems = True
