@@ -63,9 +63,17 @@ class WelcomeScreen(Screen[None]):
         raise NotImplementedError
 
     def on_mount(self) -> None:
-        """Show title and keys."""
-        self.top_line.show([(f" ccr {self.host.symbols.crumb} {self.TITLE_TEXT}", "")])
+        """Show title and keys, then begin."""
+        self.top_line.show([(f" ccr {self.host.symbols.crumb} {self.title_text()}", "")])
         self.keys_line.show_keys(self.KEYS)
+        self.begin()
+
+    def title_text(self) -> str:
+        """Return where one is."""
+        return self.TITLE_TEXT
+
+    def begin(self) -> None:
+        """Begin; Textual calls every class's own `on_mount`, so this is overridden instead."""
 
     def action_back(self) -> None:
         """Go back to where one came from."""

@@ -34,9 +34,8 @@ class FileScreen(WelcomeScreen):
         yield Static(self.NOTE, markup=False, id="why")
         yield self.field
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Be ready to be typed into."""
-        super().on_mount()
         self.field.input.focus()
 
     @on(Input.Submitted)

@@ -92,6 +92,10 @@ class FormScreen(WelcomeScreen):
     def leave_out(self) -> None:
         """Hide what is of no use with what the fields say."""
 
+    def entry_before(self) -> Section:
+        """Return what the entry has that no field is for."""
+        return {}
+
     def compose_body(self) -> ComposeResult:
         """Fields, one below the other, and the help of the one in focus."""
         with VerticalScroll(can_focus=False, classes="fields"):
@@ -99,12 +103,11 @@ class FormScreen(WelcomeScreen):
             yield from self.book.rows.values()
         yield self.field_help
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Begin with the name."""
-        super().on_mount()
         with self.prevent(Edited):
             self.name_row.load(self._proposed_name)
-            self.book.load({})
+            self.book.load(self.entry_before())
         self.leave_out()
         self.call_after_refresh(self.name_row.focus_control)
 
@@ -233,11 +236,9 @@ class FlowStep(FormScreen):
         specs = {spec.key: spec for spec in fields_of(FlowConfig)}
         return [row_for(specs[key]) for key in _FLOW_FIELDS]
 
-    def on_mount(self) -> None:
-        """Begin with both clusters filled in."""
-        super().on_mount()
-        with self.prevent(Edited):
-            self.book.load({"source": self._source, "target": self._target})
+    def entry_before(self) -> Section:
+        """Name both clusters."""
+        return {"source": self._source, "target": self._target}
 
     def draft(self) -> Draft:
         """Go on from both clusters."""

@@ -80,7 +80,7 @@ class ReportFilter(Input):
 class ReportScreen(WelcomeScreen):
     """The keys, those first that somebody must decide on; the one under the cursor in full."""
 
-    TITLE_TEXT = "import: what becomes of every key"
+    TITLE_TEXT = "import"
     KEYS = (
         ("f2", "Go on"),
         ("slash", "Filter"),
@@ -112,20 +112,20 @@ class ReportScreen(WelcomeScreen):
         with VerticalScroll(can_focus=False, id="key-in-full"):
             yield self.detail
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Show the keys."""
-        super().on_mount()
+        self.table.replace(list(enumerate(self.imported.keys)))
+        self.table.settle(now=True)
+        self.table.focus()
+
+    def title_text(self) -> str:
+        """Count the outcomes, the worst first."""
         counts = [
             f"{count} {outcome}"
             for outcome in reversed(Outcome)
             if (count := self.imported.count(outcome))
         ]
-        crumb = self.host.symbols.crumb
-        left = f" ccr {crumb} import {crumb} {self.imported.kind}: {', '.join(counts)}"
-        self.top_line.show([(left, "")])
-        self.table.replace(list(enumerate(self.imported.keys)))
-        self.table.settle(now=True)
-        self.table.focus()
+        return f"import {self.host.symbols.crumb} {self.imported.kind}: {', '.join(counts)}"
 
     @on(LineTable.Highlighted)
     def _highlighted(self, event: LineTable.Highlighted) -> None:

@@ -35,7 +35,7 @@ KEYRING, FILES, LATER = "keyring", "files", "not now"
 _WAYS = {
     KEYRING: "The keyring of this user: unlocked with your session.",
     FILES: "A file each, readable for you alone, in the folder secrets beside the configuration.",
-    LATER: "Nowhere now: `ccr secrets set` puts them into the keyring, or change the configuration.",
+    LATER: "Nowhere now: `ccr secrets set` puts them into the keyring, or name another place.",
 }
 
 
@@ -69,9 +69,8 @@ class SaveScreen(WelcomeScreen):
             yield self._problem
             yield Button("Write and open", id="write", compact=True, variant="primary")
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Begin with the file."""
-        super().on_mount()
         self.field.input.focus()
         self._about.show(_about(self.secrets, self.way))
         if self.secrets:
