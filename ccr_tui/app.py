@@ -17,6 +17,7 @@ from textual.screen import Screen
 from ccr_tui import giving, performing
 from ccr_tui.actions import GLOBAL, Action, ActionContext
 from ccr_tui.bridge import EngineBridge, Reopen
+from ccr_tui.carrying.acts import Carrier
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.leaving import question_before_quitting
 from ccr_tui.messages import EngineChanged, EventsReady, LinkLost, PartitionsReady, SnapshotReady
@@ -77,6 +78,7 @@ class CcrApp(App[None], inherit_bindings=False):
         self._problems = self.theming.begin(theme)
         self.navigator = Navigator(self, self)
         self._hints = hints
+        self.carrier = Carrier(self)
         self.crash: Exception | None = None
         """The fault that ended the console, for the caller to tell."""
         self.trail: deque[str] = deque(maxlen=20)
@@ -165,8 +167,14 @@ class CcrApp(App[None], inherit_bindings=False):
             )
         else:
             name = f"do_{action.method}"
-            handler = getattr(screen, name, None) or getattr(self, name)
+            doers = (doer for doer in (screen, self, self.carrier) if hasattr(doer, name))
+            handler = getattr(next(doers), name)
             handler(*([action.argument] if action.argument else []))
+
+    def to_terminal(self, sequence: str) -> None:
+        """Write a sequence that draws nothing."""
+        if self._driver is not None:
+            self._driver.write(sequence)
 
     def _handle_exception(self, error: Exception) -> None:
         self.crash = self.crash or error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -17,6 +17,7 @@ from ccr_tui.state import ConsoleState
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.footer import FooterLine
 from ccr_tui.widgets.header import HeaderLine
+from ccr_tui.widgets.table.view import LineTable
 
 
 class Console(Protocol):
@@ -84,6 +85,19 @@ class CcrScreen(Screen[None]):
         self.set_class(state.stale(now), "-stale")
         self.show_body(state, now)
         self.show_footer()
+
+    @property
+    def table_in_sight(self) -> LineTable[Any] | None:
+        """The table in focus, or else the first one that is shown."""
+        if isinstance(self.focused, LineTable):
+            return self.focused
+        shown = (table for table in self.query(LineTable) if table.size.height)
+        return next(shown, None)
+
+    def text_to_copy(self) -> str:
+        """Return what `copy` sends: what the row under the cursor is called."""
+        table = self.table_in_sight
+        return table.current_name if table is not None else ""
 
     def do_back(self) -> None:
         """Leave for where one came from."""

@@ -76,6 +76,14 @@ class Tmux:
         """Change the terminal's size."""
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
 
+    def set_option(self, name: str, value: str) -> None:
+        """Set one of the server's options."""
+        self._tmux("set-option", "-s", name, value)
+
+    def buffer(self) -> str:
+        """Return what a program put into the clipboard."""
+        return self._tmux("show-buffer")
+
     def capture(self, *, escapes: bool = False) -> str:
         """Return what is on the screen, with escape sequences if asked for."""
         return self._tmux("capture-pane", "-p", *(["-e"] if escapes else []))

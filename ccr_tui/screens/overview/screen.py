@@ -50,6 +50,7 @@ class OverviewScreen(CcrScreen):
             tie=lambda row: (-flow_concern(row.flow), row.flow.name),
             order=Order("", descending=False),
             symbols=symbols,
+            carried=lambda row: row.flow,
             id="flows",
         )
         self.events: LineTable[EventRow] = LineTable(
@@ -59,6 +60,7 @@ class OverviewScreen(CcrScreen):
             order=Order("", descending=False),
             symbols=symbols,
             rests_on_top=True,
+            carried=lambda row: row.event,
             id="events",
         )
         self.flow_pane = TablePane(self.flows, id="flow-pane")
@@ -91,6 +93,11 @@ class OverviewScreen(CcrScreen):
         """Act on the flow under the cursor, or on the event while the events are in focus."""
         row = self._selected_event()
         return ActionContext(self.console.state, flow=self.flow, event=row.event if row else None)
+
+    def text_to_copy(self) -> str:
+        """Copy the flow's name, or what happened."""
+        row = self._selected_event()
+        return row.event.text if row else super().text_to_copy()
 
     @property
     def flow(self) -> FlowSnapshot | None:

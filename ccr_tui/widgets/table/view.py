@@ -84,9 +84,12 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         order: Order,
         symbols: Symbols,
         rests_on_top: bool = False,
+        carried: Callable[[RowT], object] | None = None,
         id: str | None = None,
     ) -> None:
+        """`carried` is what of a row is copied and exported: a snapshot; the row itself else."""
         super().__init__(id=id)
+        self._carried = carried
         self.columns = tuple(columns)
         self.book: RowBook[RowT] = RowBook(key, columns, order, tie)
         self.placed: tuple[Placed[RowT], ...] = ()
@@ -106,6 +109,25 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
     def current(self) -> RowT | None:
         """The row under the cursor."""
         return None if self.cursor_key is None else self.book.rows.get(self.cursor_key)
+
+    @property
+    def current_name(self) -> str:
+        """What the row under the cursor is called: its key."""
+        key = self.cursor_key
+        if key is None:
+            return ""
+        return "/".join(str(part) for part in key) if isinstance(key, tuple) else str(key)
+
+    @property
+    def current_carried(self) -> object:
+        """What of the row under the cursor is copied; None without one."""
+        row = self.current
+        return row if row is None or self._carried is None else self._carried(row)
+
+    def exported(self) -> list[object]:
+        """Return what of the rows is exported: those that pass the filter, as they are shown."""
+        rows = [self.book.rows[key] for key in self.book.shown if key in self.book.rows]
+        return [*rows] if self._carried is None else [self._carried(row) for row in rows]
 
     def load(self, rows: Iterable[RowT], removed: Iterable[Key] = ()) -> None:
         """Take in new and changed rows and draw what differs."""

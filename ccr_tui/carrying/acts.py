@@ -1,0 +1,94 @@
+"""Copying and exporting, as the operator does it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ccr_tui.carrying import clipboard, files, rows
+from ccr_tui.formats import plural
+from ccr_tui.screens.dialogs.path import PathDialog
+from ccr_tui.screens.dialogs.text import failure_dialog
+from engine.errors import CcrError
+
+if TYPE_CHECKING:
+    from ccr_tui.app import CcrApp
+    from ccr_tui.screens.base import CcrScreen
+
+ENDINGS = ("csv", "json")
+_SHOWN = 40
+
+
+class Carrier:
+    """What the actions `copy`, `copy.row` and `export` do, on the screen in front."""
+
+    def __init__(self, app: CcrApp) -> None:
+        self._app = app
+        self.folder = Path()
+        """Where files are proposed to be written."""
+
+    def do_copy(self) -> None:
+        """Copy what is under the cursor."""
+        screen = self._app.top
+        self._copy(screen.text_to_copy() if screen is not None else "")
+
+    def do_copy_row(self) -> None:
+        """Copy all that is known of what is under the cursor."""
+        table = self._app.top.table_in_sight if self._app.top is not None else None
+        carried = table.current_carried if table is not None else None
+        self._copy(rows.as_json(carried) if carried is not None else "")
+
+    def do_export(self) -> None:
+        """Write the rows that are shown to a file."""
+        screen = self._app.top
+        if screen is None or screen.table_in_sight is None:
+            self._app.notify("There is no table here to export.", severity="warning")
+            return
+        self._app.run_worker(self._export(screen), group="carrying")
+
+    def _copy(self, text: str) -> None:
+        if not text.strip():
+            self._app.notify("There is nothing under the cursor to copy.", severity="warning")
+            return
+        found = clipboard.sequences(text)
+        if not found:
+            self._app.run_worker(self._copy_to_file(text), group="carrying")
+            return
+        for sequence in found:
+            self._app.to_terminal(sequence)
+        first = text.strip().splitlines()[0]
+        cut = "…" if first != text.strip() or len(first) > _SHOWN else ""
+        self._app.notify(f"Sent to the terminal (OSC 52): {first[:_SHOWN]}{cut}", markup=False)
+
+    async def _copy_to_file(self, text: str) -> None:
+        path = files.proposed(self.folder, "ccr-copy", "txt", _now())
+        await self._write(path, text, "Too large for the clipboard, so it was")
+
+    async def _export(self, screen: CcrScreen) -> None:
+        table = screen.table_in_sight
+        if table is None:
+            return
+        exported = table.exported()
+        name = "-".join(word for word in (screen.crumb, table.id) if word)
+        proposal = files.proposed(self.folder, name, ENDINGS[0], _now())
+        what = plural(len(exported), "row")
+        dialog = PathDialog(f"Export {what}", proposal, ENDINGS)
+        path = await self._app.push_screen_wait(dialog)
+        if path is None:
+            return
+        encode = rows.as_json if path.suffix.lower() == ".json" else rows.as_csv
+        await self._write(path, await asyncio.to_thread(encode, exported), what)
+
+    async def _write(self, path: Path, text: str, what: str) -> None:
+        try:
+            written = await asyncio.to_thread(files.write_new, path, text)
+        except CcrError as error:
+            self._app.push_screen(failure_dialog("Writing a file", error))
+        else:
+            self._app.notify(f"{what} written to {written}", markup=False, timeout=12)
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
