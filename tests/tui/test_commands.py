@@ -236,11 +236,11 @@ async def test_help_is_made_from_the_registry_for_this_screen() -> None:
         await until_shown(app, "p                Pause the flow")
         await until_shown(app, "?, F1")
         await until_shown(app, "primary-to-dr is already run by this engine")
-        assert "Filter the partitions" not in screen_text(app)
+        assert "Filter topics or partitions" not in screen_text(app)
         await pilot.press("escape")
         await open_lag(app, pilot)
         await pilot.press("f1")
-        await until_shown(app, "/                Filter the partitions")
+        await until_shown(app, "/                Filter topics or partitions")
         await until_shown(app, "■ stopped")
 
 

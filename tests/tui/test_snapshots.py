@@ -21,8 +21,10 @@ from tests.tui.scripted import (
     ScriptedEngine,
     big_partitions,
     make_flow,
+    make_partition,
     small_engine,
 )
+from tests.tui.scripted_lag import gap, overtaken
 
 
 class SnapCompare(Protocol):
@@ -76,6 +78,28 @@ def test_overview(snap_compare: SnapCompare, size: tuple[int, int]) -> None:
 def test_lag(snap_compare: SnapCompare, size: tuple[int, int]) -> None:
     run = showing("enter", text="the target refused a batch")
     assert snap_compare(make_app(small_engine()), terminal_size=size, run_before=run)
+
+
+@BOTH_SIZES
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        (("v",), "in full"),
+        (("h",), "the last hour"),
+        (("n", "A"), "Skip 4,500 lost offsets of orders.eu/0"),
+    ],
+    ids=["flat", "hour", "skip"],
+)
+def test_lag_in_other_ways(
+    snap_compare: SnapCompare, size: tuple[int, int], keys: tuple[str, ...], text: str
+) -> None:
+    """With a gap, and a topic that retention is about to overtake."""
+    engine = small_engine()
+    zebra, found = overtaken(make_partition("zebra", 7), 3600)
+    engine.set_flow("primary-to-dr", overtaken=found)
+    engine.change([zebra, gap(make_partition("orders.eu", 0), 990_000, 994_500)])
+    run = showing("enter", *keys, text=text)
+    assert snap_compare(make_app(engine), terminal_size=size, run_before=run)
 
 
 @pytest.mark.parametrize("keys", [(), ("enter",), ("t",)], ids=["overview", "lag", "dialog"])
@@ -149,7 +173,9 @@ def test_10_000_partitions_filtered_and_sorted(
 ) -> None:
     engine = ScriptedEngine([make_flow(partitions=10_000)], big_partitions(10_000))
     engine.ring = small_engine().ring
-    run = showing("enter", "slash", *"!re:0$", "enter", "s", "j", "j", text="3 of 9,000 in 10,000")
+    run = showing(
+        "enter", "v", "slash", *"!re:0$", "enter", "s", "j", "j", text="3 of 9,000 in 10,000"
+    )
     assert snap_compare(make_app(engine), terminal_size=size, run_before=run)
 
 
