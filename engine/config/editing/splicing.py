@@ -141,9 +141,8 @@ def _on_the_line(tree: Tree, old: Node, written: str) -> str:
     if not is_block(old):
         behind = tree.text[start - 1 : start]
         gap = "" if behind.isspace() or not behind else " "
-        tail = " " if tree.text[end : end + 1] == "#" else ""
         spaced = f"{anchor.rstrip()} " if anchor else ""
-        return f"{tree.text[:start]}{gap}{spaced}{written}{tail}{tree.text[end:]}"
+        return f"{tree.text[:start]}{gap}{spaced}{written}{tree.text[end:]}"
     first = tree.line_start(_first_child(old))
     at = start + len(anchor.rstrip()) if anchor else _behind_colon(tree, first)
     rest = tree.text[at:first]
