@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from ccr_tui.screens.lag.filtering import OF_PARTITIONS, FilterError, name_of, parse
+from ccr_tui.filtering import FilterError, parse
+from ccr_tui.screens.lag.filtering import OF_PARTITIONS, name_of
 from tests.tui.scripted import small_partitions
 
 

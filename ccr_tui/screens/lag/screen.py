@@ -12,12 +12,12 @@ from textual.screen import ModalScreen
 from ccr_tui.actions import FLOW, GLOBAL, TABLE, ActionContext, TopicInSight
 from ccr_tui.asking import Asked, Asker
 from ccr_tui.catalog import REGISTRY
+from ccr_tui.filtering import FilterError
 from ccr_tui.messages import PartitionUpdate
 from ccr_tui.screens.base import CcrScreen, Console
 from ccr_tui.screens.dialogs.text import TextDialog
 from ccr_tui.screens.lag import filtering
 from ccr_tui.screens.lag.facts import describe_partition, describe_topic
-from ccr_tui.screens.lag.filterbar import FilterBar
 from ccr_tui.screens.lag.hour import HourOf, HourPane
 from ccr_tui.screens.lag.place import SCOPE
 from ccr_tui.screens.lag.titles import LagTitles
@@ -25,6 +25,7 @@ from ccr_tui.screens.lag.views import ViewName, Views
 from ccr_tui.state import ConsoleState
 from ccr_tui.widgets.details import DetailPanel
 from ccr_tui.widgets.facts import Fact
+from ccr_tui.widgets.filterbar import FilterBar
 from ccr_tui.widgets.table.pane import TablePane
 from ccr_tui.widgets.table.view import LineTable
 from engine.api.loss_snapshots import HistorySnapshot
@@ -264,7 +265,7 @@ class LagScreen(CcrScreen):
         view = self.views.current
         try:
             changed = view.set_filter(text)
-        except filtering.FilterError as error:
+        except FilterError as error:
             self.filter_bar.problem.update(str(error))
             return
         self.filter_bar.problem.update(view.filter.trouble if view.filter else "")

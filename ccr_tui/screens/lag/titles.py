@@ -8,13 +8,14 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from ccr_tui import formats
-from ccr_tui.screens.lag.views import View, ViewName, Views
+from ccr_tui.screens.lag.views import ViewName, Views
 from ccr_tui.screens.overtaking import engine_now, overtaking_words
 from ccr_tui.screens.tones import FLOW_TONES, soon
 from ccr_tui.state import ConsoleState
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.oneline import OneLine
 from ccr_tui.widgets.table.columns import Tone
+from ccr_tui.widgets.table.filtered import FilteredTable
 from engine.api.snapshots import FlowSnapshot
 
 
@@ -89,7 +90,7 @@ class LagTitles(Vertical):
         ]
 
 
-def _position(view: View[Any]) -> str:
+def _position(view: FilteredTable[Any]) -> str:
     table = view.table
     shown, total = len(table.book.shown), len(table.book.rows)
     here = table.cursor_index + 1 if shown else 0

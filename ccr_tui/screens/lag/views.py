@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, Generic
+from typing import Any
 
 from ccr_tui.screens.lag import filtering
 from ccr_tui.screens.lag.columns import lag_columns
-from ccr_tui.screens.lag.filtering import Filter, Words
 from ccr_tui.screens.lag.tally import FlowTally, PartitionKey, TopicRow
 from ccr_tui.screens.lag.topic_columns import topic_columns
 from ccr_tui.symbols import Symbols
-from ccr_tui.widgets.table.book import Key, Order
-from ccr_tui.widgets.table.columns import RowT
-from ccr_tui.widgets.table.pane import TablePane
+from ccr_tui.widgets.table.book import Order
+from ccr_tui.widgets.table.filtered import FilteredTable
 from ccr_tui.widgets.table.view import LineTable
 from engine.api.snapshots import PartitionSnapshot
 
@@ -25,48 +23,6 @@ class ViewName(StrEnum):
     TOPICS = "topics"
     TOPIC = "topic"
     FLAT = "flat"
-
-
-class View(Generic[RowT]):
-    """A table with its pane and its filter; loaded also while another one is shown."""
-
-    def __init__(
-        self, table: LineTable[RowT], words: Words[RowT], noun: str, name: ViewName
-    ) -> None:
-        self.table = table
-        self.pane = TablePane(table, id=f"{name}-pane")
-        self.noun = noun
-        self.filter: Filter[RowT] | None = None
-        self._words = words
-
-    def load(self, rows: Iterable[RowT], removed: Iterable[Key] = ()) -> None:
-        """Take in changes; what is not shown is put in order only when it is."""
-        if self.pane.display:
-            self.table.load(rows, removed)
-        else:
-            self.table.book.update(rows, removed)
-
-    def replace(self, rows: Iterable[RowT]) -> None:
-        """Take in all rows there are."""
-        kept = tuple(rows)
-        keys = {self.table.key(row) for row in kept}
-        self.load(kept, [key for key in self.table.book.rows if key not in keys])
-
-    def show(self, *, shown: bool) -> None:
-        """Show or hide it."""
-        self.pane.display = shown
-        if shown:
-            self.table.settle(now=True)
-            self.table.focus()
-
-    def set_filter(self, text: str) -> bool:
-        """Filter by what was typed; return whether that is another filter. Raises FilterError."""
-        wanted = filtering.parse(text, self._words)
-        if (wanted.text if wanted else "") == (self.filter.text if self.filter else ""):
-            return False
-        self.filter = wanted
-        self.table.set_filter(wanted.matches if wanted else None)
-        return True
 
 
 class Views:
@@ -85,28 +41,22 @@ class Views:
             rests_on_top=True,
             id="topics",
         )
-        self.topics = View(topics, filtering.OF_TOPICS, "topic", ViewName.TOPICS)
-        self.within = View(
-            _partitions(symbols, "topic-partitions"),
-            filtering.OF_PARTITIONS,
-            "partition",
-            ViewName.TOPIC,
+        self.topics = FilteredTable(topics, filtering.OF_TOPICS, "topic")
+        self.within = FilteredTable(
+            _partitions(symbols, "topic-partitions"), filtering.OF_PARTITIONS, "partition"
         )
-        self.flat = View(
-            _partitions(symbols, "partitions"),
-            filtering.OF_PARTITIONS,
-            "partition",
-            ViewName.FLAT,
+        self.flat = FilteredTable(
+            _partitions(symbols, "partitions"), filtering.OF_PARTITIONS, "partition"
         )
         self.name = ViewName.TOPICS
 
     @property
-    def current(self) -> View[Any]:
+    def current(self) -> FilteredTable[Any]:
         """The one that is shown."""
         return self._all[self.name]
 
     @property
-    def _all(self) -> dict[ViewName, View[Any]]:
+    def _all(self) -> dict[ViewName, FilteredTable[Any]]:
         return {
             ViewName.TOPICS: self.topics,
             ViewName.TOPIC: self.within,

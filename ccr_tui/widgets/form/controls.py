@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import string
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -19,9 +20,20 @@ class Edited(Message):
     """A control's text is another one. It carries none: some are secret."""
 
 
+# With priority: otherwise what is typed ahead, over a slow link, after Tab would go to the field
+# that was left, a password into one that shows it.
+_TAB: list[BindingType] = [
+    Binding("tab", "app.focus_next", show=False, priority=True),
+    Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+]
 _BETWEEN_FIELDS: list[BindingType] = [
-    Binding("up", "app.focus_previous", show=False),
-    Binding("down", "app.focus_next", show=False),
+    *_TAB,
+    Binding("enter,down", "app.focus_next", show=False, priority=True),
+    Binding("up", "app.focus_previous", show=False, priority=True),
+]
+_LETTERS: list[BindingType] = [
+    Binding(letter, f"pick('{letter.lower()}')", show=False, priority=True)
+    for letter in string.ascii_letters + string.digits
 ]
 
 
@@ -48,11 +60,6 @@ class TextControl(Input):
         event.stop()
         self.post_message(Edited())
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.screen.focus_next()
-
 
 class SecretControl(Input):
     """One line that nobody can read: not on the screen, not in messages, not by copying."""
@@ -67,9 +74,6 @@ class SecretControl(Input):
         """Let out that something was typed, never what."""
         if isinstance(message, Input.Changed):
             return super().post_message(Edited())
-        if isinstance(message, Input.Submitted):
-            self.screen.focus_next()
-            return False
         return super().post_message(message)
 
     def action_copy(self) -> None:
@@ -81,6 +85,8 @@ class SecretControl(Input):
 
 class LinesControl(TextArea):
     """Several lines; the arrows leave it at its first and its last."""
+
+    BINDINGS: ClassVar[list[BindingType]] = _TAB
 
     def __init__(self, placeholder: str = "") -> None:
         super().__init__(
@@ -129,6 +135,10 @@ class LinesControl(TextArea):
             super().action_cursor_down(select)
 
 
+def _nothing() -> None:
+    """Nobody waits for a choice."""
+
+
 class ChoiceControl(Widget, can_focus=True):
     """One of a few, all of them in sight where there is room; the chosen one in brackets.
 
@@ -137,11 +147,11 @@ class ChoiceControl(Widget, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"choice--chosen", "choice--other", "choice--note"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "step(-1)", show=False),
-        Binding("right,space", "step(1)", show=False),
-        Binding("enter", "app.focus_next", show=False),
-        Binding("backspace,delete", "unset", show=False),
+        Binding("left", "step(-1)", show=False, priority=True),
+        Binding("right,space", "step(1)", show=False, priority=True),
+        Binding("backspace,delete", "unset", show=False, priority=True),
         *_BETWEEN_FIELDS,
+        *_LETTERS,
     ]
 
     def __init__(self, choices: tuple[str, ...], default: str = "", unset: str = "") -> None:
@@ -151,6 +161,8 @@ class ChoiceControl(Widget, can_focus=True):
         self._default = default
         self._unset = unset
         self._text = ""
+        self.on_choice: Callable[[], None] = _nothing
+        """Called at once, before the next key is read: other fields may come and go by it."""
 
     @property
     def text(self) -> str:
@@ -162,6 +174,7 @@ class ChoiceControl(Widget, can_focus=True):
         if text != self._text:
             self._text = text
             self.refresh()
+            self.on_choice()
             self.post_message(Edited())
 
     @property
@@ -199,14 +212,11 @@ class ChoiceControl(Widget, can_focus=True):
         """Go back to the default."""
         self.text = ""
 
-    def on_key(self, event: events.Key) -> None:
-        """Choose the next one that begins with a letter that is typed."""
-        if event.character is None or not event.character.isalnum():
-            return
-        event.stop()
+    def action_pick(self, letter: str) -> None:
+        """Choose the next one that begins with a letter."""
         options, at = self._options(), self._at()
         for text, words in (*options[at + 1 :], *options[: at + 1]):
-            if words.lower().startswith(event.character.lower()):
+            if words.lower().startswith(letter):
                 self.text = text
                 return
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pydantic import JsonValue, SecretStr
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
 from textual.widgets import Static
 
 from ccr_tui.widgets.form import values
@@ -118,9 +119,14 @@ class FieldRow(Horizontal):
             first, *_ = (text or "").splitlines() or [""]
             self._problem_line.update(printable(first))
 
+    @property
+    def typing_control(self) -> Widget:
+        """What one types into first."""
+        return self.control
+
     def focus_control(self) -> None:
         """Go into the field."""
-        self.control.focus()
+        self.typing_control.focus()
 
 
 class SecretRow(FieldRow):
@@ -143,9 +149,10 @@ class SecretRow(FieldRow):
         yield self.secret
         yield self.control
 
-    def focus_control(self) -> None:
-        """Go where the secret is typed, or to what says where else it is."""
-        (self.control if self.secret.disabled else self.secret).focus()
+    @property
+    def typing_control(self) -> Widget:
+        """Where the secret is typed, or what says where else it is."""
+        return self.control if self.secret.disabled else self.secret
 
     def propose(self, reference: str, *, needed: bool) -> None:
         """Say where the secret goes when nothing else is typed; at once when it is `needed`."""
