@@ -141,6 +141,9 @@ class EditingScreen(CcrScreen):
             self._say(f"There is no {self.NOUN} {self.subject} in {document.path} any more.")
             return
         self.document = document
+        for row in self.book.rows.values():
+            if isinstance(row.control, ChoiceControl):
+                row.control.on_choice = self.edited
         self.loaded(document)
         with self.prevent(Edited):
             self.name_row.load(self.subject or None)
@@ -300,6 +303,7 @@ class EditingScreen(CcrScreen):
 
     async def _save(self) -> None:
         self._all_problems = True
+        await self._typed()
         proposal = await self.attempt()
         document = self.document
         if document is None:
@@ -323,6 +327,14 @@ class EditingScreen(CcrScreen):
             self._saved = True
             self.book.forget_secrets()
             self.after_save(applied)
+
+    async def _typed(self) -> None:
+        """Wait until every field has taken in what was typed ahead."""
+        rows = (self.name_row, *self.book.rows.values())
+        waits = [asyncio.Event() for _ in rows]
+        for row, taken_in in zip(rows, waits, strict=True):
+            row.typing_control.call_later(taken_in.set)
+        await asyncio.gather(*(taken_in.wait() for taken_in in waits))
 
     def _first_wrong(self) -> FieldRow | None:
         return self.name_row if self.name_row.problem else self.book.first_wrong()

@@ -21,6 +21,8 @@ class FieldBook:
 
     def __init__(self, rows: Iterable[FieldRow]) -> None:
         self.rows: dict[FieldPath, FieldRow] = {row.spec.path: row for row in rows}
+        for place, row in enumerate(self.rows.values(), 1):
+            row.place = place
         self._original: Section = {}
         self._left_out: frozenset[FieldPath] = frozenset()
 

@@ -52,6 +52,8 @@ class FieldRow(Horizontal):
         self.spec = spec
         self.control = _control(spec, named=named)
         self._label = label or spec.label
+        self.place = 0
+        """Among its neighbours; the focus goes by it."""
         self._original: JsonValue = None
         self._original_text = ""
         self._problem = ""
@@ -118,6 +120,12 @@ class FieldRow(Horizontal):
             self._problem = text
             first, *_ = (text or "").splitlines() or [""]
             self._problem_line.update(printable(first))
+
+    @property
+    def _focus_sort_key(self) -> tuple[int, int]:
+        # Textual's goes by places on the screen: a field that was shown just now has none yet, and
+        # Tab typed ahead would pass it by.
+        return self.place, 0
 
     @property
     def typing_control(self) -> Widget:
