@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ccr_tui.cli import check, loss, reload, run, sandbox, secrets, status, steer, verify
+from ccr_tui.cli import check, importing, loss, reload, run, sandbox, secrets, status, steer, verify
 from ccr_tui.cli.sandbox import _sandbox_json
 from ccr_tui.cli.secrets import Found, Keyring
 from engine.api.acl_snapshots import AclPreview, AclRow
@@ -189,6 +189,7 @@ def test_every_option_is_named() -> None:
     run.add_arguments(parser)
     verbs = parser.add_subparsers()
     check.add_parser(verbs)
+    importing.add_parser(verbs)
     loss.add_parser(verbs)
     reload.add_parser(verbs)
     status.add_parser(verbs)

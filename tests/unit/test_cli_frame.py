@@ -201,6 +201,11 @@ def test_a_usage_error_is_one_line_and_code_2(
 def test_no_configuration_at_all(capsys: pytest.CaptureFixture[str]) -> None:
     Path("ccr.yaml").unlink()
     assert main.main([]) == ExitCode.USAGE
+    told = capsys.readouterr().err
+    assert "there is no configuration" in told
+    for way in ("ccr demo", "ccr import FILE", "ccr config init", "ccr --config FILE"):
+        assert way in told
+    assert main.main(["--no-ui"]) == ExitCode.USAGE
     assert "Run `ccr config init` to write a starter" in capsys.readouterr().err
 
 
