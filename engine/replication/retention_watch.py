@@ -27,6 +27,7 @@ WINDOW_S = 60.0
 LAGS_S = 10.0  # a younger lag is no trouble of retention's
 NEAR_S = 600.0  # before it is overtaken the log's beginning is looked at
 CONFIGS_FOR_S = 300.0
+SHARE = 500  # partitions judged at once: some 5 ms
 _HALTED = (PartitionState.STOPPED, PartitionState.PAUSED, PartitionState.WAITING)
 
 
@@ -63,8 +64,10 @@ class RetentionWatch:
             partition.measures.overtaken = None
         await self._read_configs({p.topic for p in lagging})
         now = time.time()
-        for partition in lagging:
+        for number, partition in enumerate(lagging):
             self._judge(partition, now)
+            if number % SHARE == SHARE - 1:
+                await asyncio.sleep(0)
         await self._look_at_beginnings(now)
         self._warn(now)
 

@@ -33,7 +33,7 @@ def test_ascii_has_two_levels_a_cell_and_unknown_is_blank() -> None:
 
 
 @pytest.mark.parametrize(
-    ("most", "top"), [(0, 1), (0.7, 1), (1, 1), (1.1, 2), (4.5, 5), (45_000, 50_000), (80, 100)]
+    ("most", "top"), [(0, 1), (0.7, 0.8), (1, 1), (1.1, 1.5), (4.5, 5), (45_000, 50_000), (81, 100)]
 )
 def test_an_axis_ends_with_a_round_number(most: float, top: float) -> None:
     assert nice_top(most) == pytest.approx(top)

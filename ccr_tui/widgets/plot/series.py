@@ -66,13 +66,14 @@ def _without_holes(values: list[float | None]) -> list[float | None]:
     return filled
 
 
+_STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _HOLE = 8
 """Columns; a longer one is time of which nothing is known."""
 
 
 def nice_top(most: float) -> float:
-    """Return the round number at or above `most` that an axis ends with: 1, 2, 5, 10, 20, …"""
+    """Return the round number at or above `most` that an axis ends with: 1, 1.5, 2, 3, …"""
     if most <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(most))
-    return next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= most * 0.9999)
+    return next(step * power for step in _STEPS if step * power >= most * 0.9999)
