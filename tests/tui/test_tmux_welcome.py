@@ -46,8 +46,8 @@ def test_a_seed_is_imported_and_the_console_opens_on_it(
         screen = terminal.wait_for("connecting to cluster")
         assert "source-password" not in screen
         terminal.wait_for("waiting")
-        terminal.send_keys("q")
-        terminal.wait_for("Quit and stop replication?")
-        terminal.send_keys("Right", "Enter")
+        terminal.send_keys("C-c")
+        terminal.wait_for("Press ctrl+c again")
+        terminal.send_keys("C-c")
         terminal.wait_for("exit code 0")
     assert (tmp_path / "config" / "ccr" / "ccr.yaml").is_file()
