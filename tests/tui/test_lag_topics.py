@@ -343,19 +343,52 @@ async def test_an_hour_that_cannot_be_had_says_why() -> None:
         await until_shown(app, "Reading the history of primary-to-dr: it is busy. Try again")
 
 
-async def test_sorting_topics_by_name_and_by_when_they_are_in_step() -> None:
+@pytest.mark.parametrize("view", [(), ("v",)], ids=["topics", "flat"])
+@pytest.mark.parametrize(
+    ("column", "order"),
+    [
+        ("state", "cbda"),  # overtaken, growing, starting, draining
+        ("lag", "bacd"),
+        ("behind", "bcad"),
+        ("eta", "bcad"),
+        ("gap", "cabd"),
+        ("records", "dcba"),
+        ("bytes", "abcd"),
+        ("topic", "abcd"),
+    ],
+)
+async def test_every_order(view: tuple[str, ...], column: str, order: str) -> None:
+    _, soon = overtaken(make_partition("c", 0), 60)
     partitions = [
-        make_partition("a", 0, lag_records=10, lag_records_per_second=-1.0, trend=Trend.DRAINING),
-        make_partition("b", 0, lag_records=10, lag_seconds=9.0, lag_records_per_second=1.0),
-        make_partition("c", 0),
-        make_partition("d", 0, state=PartitionState.STARTING, lag_records=None),
-    ]
+        make_partition(
+            "a", 0, lag_records=20, lag_seconds=1.0, lag_records_per_second=-1.0,
+            trend=Trend.DRAINING, records_per_second=1.0, bytes_per_second=4.0,
+        ),
+        make_partition(
+            "b", 0, lag_records=30, lag_seconds=9.0, lag_records_per_second=1.0,
+            trend=Trend.GROWING, records_per_second=2.0, bytes_per_second=3.0,
+        ),
+        make_partition(
+            "c", 0, lag_records=10, lag_seconds=3.0, lag_records_per_second=-0.2,
+            trend=Trend.DRAINING, records_per_second=3.0, bytes_per_second=2.0,
+            overtaken=soon.first,
+        ),
+        make_partition(
+            "d", 0, state=PartitionState.STARTING, lag_records=None, lag_seconds=None,
+            records_per_second=4.0, bytes_per_second=1.0,
+        ),
+    ]  # fmt: skip
     async with console(ScriptedEngine([make_flow()], partitions)) as (app, pilot):
         await open_topics(app, pilot)
-        lag(app).do_sort_by("eta")
-        await until(lambda: shown(app) == ["b", "a", "c", "d"])
-        lag(app).do_sort_by("topic")
-        await until(lambda: shown(app) == ["a", "b", "c", "d"])
+        await pilot.press(*view)
+        await settle(pilot)
+        screen = lag(app)
+        screen.do_sort_by("behind" if column != "behind" else "lag")
+        screen.action_act(f"sort.{column}")
+        await settle(pilot)
+        keys = [key[0] if isinstance(key, tuple) else key for key in shown(app)]
+        assert "".join(map(str, keys)) == order
+        assert screen.table.book.order.column == column
 
 
 async def test_it_survives_being_made_small() -> None:
