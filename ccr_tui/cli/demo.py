@@ -30,7 +30,7 @@ CCR = (
 )
 
 HINTS = (
-    "Enter on the flow shows every partition; / filters, ? helps, Esc goes back, q ends the demo.",
+    "Enter on the flow shows its topics, h there the last hour; ? helps, Esc goes back, q ends.",
     "p pauses the flow and its lag grows; p again resumes it, and the lag drains.",
     "kill -STOP {west} freezes west: the flow says what it waits for; kill -CONT {west} ends that.",
     "From another terminal: ccr lag --config {config}",
