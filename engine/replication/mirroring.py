@@ -150,8 +150,7 @@ class Mirroring:
     async def finish(self, *, release: bool = True) -> None:
         """Write the last checkpoints, and give the flow up unless this engine goes on with it."""
         dirty, self._dirty = list(self._dirty), {}
-        entries = self._writer.encode(dirty).entries
-        await (self._state.release(entries) if release else self._state.append(entries))
+        await self._state.release(self._writer.encode(dirty).entries, to_others=release)
 
     @property
     def troubles(self) -> list[CcrError]:

@@ -200,12 +200,15 @@ class StateLog:
     async def append(self, entries: Iterable[Entry]) -> None:
         """Append entries and a heartbeat; raises SupersededError when we own it no longer."""
         async with self._lock:
+            if not self.generation:
+                # A heartbeat that waited while the flow was given up would take that back.
+                raise KafkaError("writing to", self.topic, "the flow is not claimed any more")
             await self._append([*entries, self._owner_entry()])
 
-    async def release(self, entries: Iterable[Entry]) -> None:
-        """Append the last entries and give the flow up."""
+    async def release(self, entries: Iterable[Entry], *, to_others: bool = True) -> None:
+        """Append the last entries and give the flow up, or (not `to_others`) claim it anew soon."""
         async with self._lock:
-            await self._append([*entries, self._owner_entry(released=True)])
+            await self._append([*entries, self._owner_entry(released=to_others)])
             self.generation = 0
 
     def _owner_entry(self, *, released: bool = False) -> Entry:

@@ -77,3 +77,27 @@ async def test_appends_that_wait_while_it_is_found_out_are_refused_too(
     finally:
         await zombie.close()
         await second.close()
+
+
+async def test_a_heartbeat_that_waits_while_the_flow_is_given_up_does_not_take_that_back(
+    cluster: Cluster, fresh_topic: FreshTopic
+) -> None:
+    """Whoever stands by would otherwise wait until its silence is long enough."""
+    flow = fresh_topic("flow")
+    log, after = (StateLog(flow, cluster, this_engine()) for _ in range(2))
+    try:
+        await log.create()
+        await _served(log)
+        await log.establish_identity()
+        await log.claim()
+        results = await asyncio.gather(
+            log.append([]), log.release([]), log.append([]), log.append([]), return_exceptions=True
+        )
+        assert results[:2] == [None, None]
+        assert [type(each) for each in results[2:]] == [KafkaError] * 2
+        await after.read()
+        assert after.record.owner is not None
+        assert after.record.owner.released
+    finally:
+        await log.close()
+        await after.close()
