@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
+from typing import TYPE_CHECKING
 
 from ccr_tui.cli.console import open_console
 from engine.config.locations import NoConfigError
 from engine.errors import ExitCode
+
+if TYPE_CHECKING:
+    from ccr_tui.screens.welcome.app import WelcomeApp
+    from ccr_tui.screens.welcome.choices import Chosen
 
 
 def welcome(args: argparse.Namespace, none_found: NoConfigError) -> int:
@@ -26,13 +32,24 @@ def welcome(args: argparse.Namespace, none_found: NoConfigError) -> int:
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)  # as in open_console
     app = WelcomeApp(f"T{none_found.cause[1:]}.", read_only=read_only, theme=args.theme)
-    chosen = asyncio.run(app.run_async())
+    chosen = asyncio.run(_until_chosen(app))
+    if app.crash is not None:
+        raise app.crash
     if isinstance(chosen, OpenConfig):
         args.config = str(chosen.path)
         return open_console(args)
     if isinstance(chosen, RunDemo):
         return _demo(args)
     return ExitCode.OK
+
+
+async def _until_chosen(app: WelcomeApp) -> Chosen | None:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, app.exit)
+    try:
+        return await app.run_async()
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 def _demo(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.config.loader import content_of
+from engine.config.problems import InvalidConfigError
 from engine.errors import ConfigError
 from engine.importing import mirror_connector, properties, replicator
 from engine.importing.report import Kind, Setting
@@ -33,7 +34,10 @@ class SourceFile:
 
 def read(path: Path) -> SourceFile:
     """Read a file; raises ConfigError when it cannot be read or is nothing that we know."""
-    content, _ = content_of(path)
+    try:
+        content, _ = content_of(path)
+    except InvalidConfigError as error:
+        raise ConfigError(OPERATION, str(path), error.problems[0].text, _EXPECTED) from None
     return parsed(content, str(path))
 
 
@@ -64,28 +68,40 @@ def _properties(content: bytes, name: str) -> Iterator[Setting]:
 
 
 def _json(content: bytes, name: str) -> Iterator[Setting]:
-    try:
-        found: Any = json.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise ConfigError(OPERATION, name, "it is not UTF-8 text", "Save it as UTF-8") from None
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = (
-            f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
-        )
-        raise ConfigError(OPERATION, name, f"it is no JSON: {where}", _EXPECTED) from None
-    settings = found
-    if isinstance(found, dict) and isinstance(found.get("config"), dict):
-        settings = found["config"]
-    if not isinstance(settings, dict):
-        cause = 'it is no connector: that is {"name": …, "config": {…}}, or the config alone'
-        raise ConfigError(OPERATION, name, cause, "Give one connector's JSON")
-    if settings is not found and isinstance(found.get("name"), str) and "name" not in settings:
-        yield Setting("name", found["name"])
-    for key, value in settings.items():
-        if isinstance(value, dict | list):
+    """Yield a connector's settings, those that are there twice as often as they are."""
+    found = _parsed_json(content, name)
+    settings, outer = found, _Object()
+    config = next((value for key, value in found if key == "config"), None)
+    if isinstance(config, _Object):
+        settings, outer = config, found
+    names = [value for key, value in outer if key == "name" and isinstance(value, str)]
+    if names and not any(key == "name" for key, _ in settings):
+        yield Setting("name", names[-1])
+    for key, value in settings:
+        if isinstance(value, list):
             cause = f"{key} is no single value, and a connector has no others"
             raise ConfigError(OPERATION, name, cause, "Give one connector's JSON")
-        yield Setting(str(key), _text(value))
+        yield Setting(key, _text(value))
+
+
+class _Object(list[tuple[str, Any]]):
+    """A JSON object as it is written: keys may be there twice."""
+
+
+def _parsed_json(content: bytes, name: str) -> _Object:
+    try:
+        found = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_Object)
+    except UnicodeDecodeError:
+        raise ConfigError(OPERATION, name, "it is not UTF-8 text", "Save it as UTF-8") from None
+    except json.JSONDecodeError as error:
+        cause = f"it is no JSON: line {error.lineno}: {error.msg}"
+        raise ConfigError(OPERATION, name, cause, _EXPECTED) from None
+    except RecursionError:
+        raise ConfigError(OPERATION, name, "it is nested too deeply", _EXPECTED) from None
+    if not isinstance(found, _Object):
+        cause = 'it is no connector: that is {"name": …, "config": {…}}, or the config alone'
+        raise ConfigError(OPERATION, name, cause, "Give one connector's JSON")
+    return found
 
 
 def _text(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import permutations
 
@@ -16,7 +15,6 @@ from engine.importing.overrides import Overrides
 from engine.importing.report import Setting
 
 _SERVERS = ".bootstrap.servers"
-_PAIR = re.compile(r"(?P<source>[^.>\s]+)->(?P<target>[^.>\s]+)\.(?P<key>.+)")
 _CLIENTS = ("admin.", "consumer.", "producer.")
 _KNOWN = {
     "enabled",
@@ -46,11 +44,13 @@ class MirrorMakerFile:
             found = self._of_cluster(alias)
             maker = ClusterMaker(self._ledger, self._secrets, name, found)
             self.clusters[name] = maker.make(f"{alias}{_SERVERS}")
+        made = set()
         for source, target in self._enabled(aliases):
+            made.add((source, target))
             flow = FlowDraft(f"{names[source]}-to-{names[target]}", names[source], names[target])
             MirrorFlow(self._ledger, flow, self._of_flow(source, target)).fill_in()
             self.flows.append(flow)
-        self._rest(aliases)
+        self._rest(aliases, made)
 
     def _aliases(self) -> list[str]:
         setting = self._ledger.get("clusters")
@@ -122,24 +122,26 @@ class MirrorMakerFile:
                 found[key] = setting
         return found
 
-    def _rest(self, aliases: list[str]) -> None:
-        ours = {(f"{flow.source}", f"{flow.target}") for flow in self.flows}
-        prefixes = sorted((f"{alias}." for alias in aliases), key=len, reverse=True)
+    def _rest(self, aliases: list[str], made: set[tuple[str, str]]) -> None:
+        """Account for what nothing was made of."""
+        pairs = {
+            f"{source}->{target}.": (source, target) for source, target in permutations(aliases, 2)
+        }
         for setting in list(self._ledger.open()):
-            pair = _PAIR.fullmatch(setting.key)
-            if pair is None:
-                key = setting.key
-                before = next((each for each in prefixes if key.startswith(each)), "")
-                plain = key.removeprefix(before)
-                if plain in ("cluster.alias", "alias"):
-                    self._alias(setting, before.rstrip("."))
-                else:
-                    self._unused(setting, plain)
-            elif (pair["source"], pair["target"]) not in ours:
-                why = f"{pair['source']}->{pair['target']} is not enabled"
-                self._ledger.no_counterpart(setting, why)
+            key = setting.key
+            pair = next((each for each in pairs if key.startswith(each)), "")
+            alias = max(
+                (each for each in aliases if key.startswith(f"{each}.")), key=len, default=""
+            )
+            plain = (
+                key.removeprefix(pair) if pair else key.removeprefix(f"{alias}." if alias else "")
+            )
+            if "->" in key and pairs.get(pair) not in made:
+                self._ledger.no_counterpart(setting, "of a flow that is not enabled")
+            elif alias and not pair and plain in ("cluster.alias", "alias"):
+                self._alias(setting, alias)
             else:
-                self._unused(setting, pair["key"])
+                self._unused(setting, plain)
 
     def _unused(self, setting: Setting, plain: str) -> None:
         if plain in _KNOWN:

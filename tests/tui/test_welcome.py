@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keyring
@@ -14,6 +16,7 @@ from textual.app import App
 from textual.events import Paste
 from textual.pilot import Pilot
 
+from ccr_tui.cli import welcome as cli
 from ccr_tui.resources import sample_configs_dir
 from ccr_tui.screens.welcome.app import WelcomeApp
 from ccr_tui.screens.welcome.choices import READ_ONLY, OpenConfig, RunDemo
@@ -25,6 +28,7 @@ from ccr_tui.screens.welcome.saving import SaveScreen
 from ccr_tui.screens.welcome.start import StartScreen
 from ccr_tui.symbols import ASCII, UNICODE
 from engine.config.loader import read
+from engine.config.locations import NoConfigError
 from tests.tui.driving import screen_text, settle, until
 from tests.unit.test_cli_import import MemoryKeyring
 
@@ -120,6 +124,7 @@ async def test_it_says_why_and_what_each_way_does(home: Path) -> None:
         await until_shown(app, "ccr demo")  # round once
         await pilot.press("k")
         await until_shown(app, "ccr --config FILE")
+        await until_shown(app, "▸4  Open a configuration")
         await pilot.press("escape")
         assert isinstance(app.screen, StartScreen)
         await pilot.press("q")
@@ -196,6 +201,11 @@ async def test_the_report_tells_every_key_and_what_must_be_decided_first(home: P
         assert "1 needs a decision" in shown
         assert "MirrorMaker 2 would replicate nothing" in shown
         assert len(report.table.book.shown) == len(report.imported.keys)
+        await pilot.press("enter")
+        await until_shown(app, "is source to target right?")
+        await until_shown(app, "Esc closes")
+        await pilot.press("escape")
+        await until_in_front(app, ReportScreen, pilot)
         await pilot.press("s")
         await settle(pilot)
         assert report.table.current is not None
@@ -353,6 +363,59 @@ async def test_a_terminal_without_utf_8_and_little_room(home: Path) -> None:
         await pilot.resize_terminal(40, 8)
         await settle(pilot)
         assert "source->target" in screen_text(app)  # type: ignore[arg-type]
+
+
+class Faulty(WelcomeApp):
+    """Fails at a key, with a secret at hand."""
+
+    def action_leave(self) -> None:
+        password = "geheim"
+        raise ZeroDivisionError(f"{len(password)}")
+
+
+async def test_a_fault_shows_no_values(home: Path) -> None:
+    app = Faulty(WHY, theme="ccr-dark", symbols=UNICODE)
+    with contextlib.suppress(ZeroDivisionError):  # the Pilot raises it as well
+        async with app.run_test() as pilot:
+            await pilot.press("ctrl+c")
+            await pilot.pause()
+    assert isinstance(app.crash, ZeroDivisionError)
+    assert app._exit_renderables == []
+
+
+def arguments() -> argparse.Namespace:
+    return argparse.Namespace(config=None, read_only=True, theme=None)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "called"),
+    [(OpenConfig(Path("x.yaml")), "console on x.yaml"), (RunDemo(), "demo"), (None, "")],
+)
+def test_what_was_chosen_is_gone_on_with(
+    chosen: OpenConfig | RunDemo | None, called: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    async def choose(app: WelcomeApp) -> OpenConfig | RunDemo | None:
+        assert app.read_only
+        return chosen
+
+    def console(args: argparse.Namespace) -> int:
+        calls.append(f"console on {args.config}")
+        return 0
+
+    def demo(args: argparse.Namespace) -> int:
+        assert not args.no_ui
+        calls.append("demo")
+        return 0
+
+    monkeypatch.setattr(cli, "_until_chosen", choose)
+    monkeypatch.setattr(cli, "open_console", console)
+    monkeypatch.setattr("ccr_tui.cli.demo.run_demo", demo)
+    for stream in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}", SimpleNamespace(isatty=lambda: True))
+    assert cli.welcome(arguments(), NoConfigError("there is none", "")) == 0
+    assert calls == ([called] if called else [])
 
 
 def test_completion_of_paths(tmp_path: Path) -> None:

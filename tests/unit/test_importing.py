@@ -164,6 +164,23 @@ def test_what_is_said_twice_counts_the_last_time() -> None:
     assert "include: [y]" in yaml_text(found)
 
 
+def test_what_a_connector_says_twice_is_told() -> None:
+    kind = '"connector.class": "x.MirrorSourceConnector"'
+    found = imported(f'{{{kind}, "topics": "x", "topics": "y"}}', "mirror.json")
+    rows = [row.outcome for row in found.keys if row.key == "topics"]
+    assert rows == [Outcome.NO_COUNTERPART, Outcome.TAKEN]
+    assert "include: [y]" in yaml_text(found)
+
+
+def test_names_of_clusters_may_have_dots() -> None:
+    text = "clusters=us.east,us.west\nus.east->us.west.enabled=true\nus.east->us.west.topics=x\n"
+    found = imported(f"{text}us.east.bootstrap.servers=a:1\nus.west->us.east.topics=y\n")
+    config = loader.check(yaml_text(found), Path("x.yaml")).config
+    assert config.flows["us.east-to-us.west"].topics.include == ["x"]
+    assert config.clusters["us.east"].bootstrap_servers == ["a:1"]
+    assert outcome(found, "us.west->us.east.topics")[1] == "of a flow that is not enabled"
+
+
 def test_what_a_flow_says_counts_before_what_all_say() -> None:
     text = "clusters=a,b\na->b.enabled=true\ntopics=all\na->b.topics=mine\nb->a.enabled=true\n"
     config = loader.check(yaml_text(imported(text)), Path("x.yaml")).config

@@ -55,6 +55,8 @@ class WelcomeApp(App[Chosen | None], inherit_bindings=False):
         self.symbols = symbols or for_locale()
         self.read_only = read_only
         self._why = why
+        self.crash: Exception | None = None
+        """The fault that ended it, for the caller to tell."""
         self._problems = Theming(self, theme_folders() if folders is None else folders).begin(theme)
 
     def get_default_screen(self) -> Screen[None]:
@@ -66,6 +68,14 @@ class WelcomeApp(App[Chosen | None], inherit_bindings=False):
         self.set_class(self.symbols.ascii_only, "-ascii")
         for problem in self._problems:
             self.notify(problem, severity="warning", markup=False)
+
+    def _handle_exception(self, error: Exception) -> None:
+        self.crash = self.crash or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        # Textual's own prints the values of variables, and secrets are typed in here.
+        self._close_messages_no_wait()
 
     def go_on(self, chosen: Chosen) -> None:
         """End with what was chosen."""

@@ -83,13 +83,15 @@ class ReportScreen(WelcomeScreen):
     TITLE_TEXT = "import"
     KEYS = (
         ("f2", "Go on"),
+        ("enter", "In full"),
         ("slash", "Filter"),
         ("s", "Sort"),
         ("v", "View the result"),
         ("escape", "Back"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f2,ctrl+s,enter", "save", show=False),
+        Binding("f2,ctrl+s", "save", show=False),
+        Binding("enter,i", "full", show=False),
         Binding("slash", "filter", show=False),
         Binding("s", "sort", show=False),
         Binding("v", "view", show=False),
@@ -138,7 +140,7 @@ class ReportScreen(WelcomeScreen):
 
     @on(LineTable.Opened)
     def _opened(self) -> None:
-        self.action_save()
+        self.action_full()
 
     @on(Input.Changed)
     def _filtered(self, event: Input.Changed) -> None:
@@ -169,6 +171,12 @@ class ReportScreen(WelcomeScreen):
         """Sort by the file's lines, or by what somebody must decide."""
         by_line = self.table.book.order == BY_LINE
         self.table.set_order(BY_OUTCOME if by_line else BY_LINE)
+
+    def action_full(self) -> None:
+        """Show the key under the cursor with all there is to say."""
+        if self.table.current is not None:
+            row = self.table.current[1]
+            self.app.push_screen(TextDialog(row.key, _facts(row)))
 
     def action_view(self) -> None:
         """Show the configuration that would be written."""

@@ -36,7 +36,7 @@ class StartScreen(WelcomeScreen):
         self._why = why
         self._choices = tuple(choices(read_only=host.read_only))
         self._list = OptionList(
-            *(Option(f"{n}  {each.title}") for n, each in enumerate(self._choices, 1)),
+            *(Option(self._line(index, 0)) for index in range(len(self._choices))),
             id="ways",
             markup=False,
             compact=True,
@@ -50,9 +50,16 @@ class StartScreen(WelcomeScreen):
         with VerticalScroll(can_focus=False, id="way"):
             yield self._text
 
+    def _line(self, index: int, chosen: int) -> str:
+        mark = self.host.symbols.cursor if index == chosen else " "
+        return f"{mark}{index + 1}  {self._choices[index].title}"
+
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        self._text.show(_facts(self._choices[event.option_index]))
+        chosen = event.option_index
+        self._text.show(_facts(self._choices[chosen]))
+        for index in range(len(self._choices)):
+            self._list.replace_option_prompt_at_index(index, self._line(index, chosen))
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
