@@ -60,7 +60,9 @@ async def test_attached_to_a_service_that_is_killed_and_comes_back(site: Site) -
         with terminal_on(site) as terminal:
             await shown(terminal, "engine attached · up")
             terminal.send_keys("Enter")
-            await shown(terminal, "1 of 2")
+            await shown(terminal, "1 of 1 topic")
+            terminal.send_keys("Enter")
+            await shown(terminal, "1 of 2 partitions")
             row = re.compile(rf"{site.topic}\s+(\d) = in step\s+0\s+0s")
             await asyncio.to_thread(
                 terminal.wait_until,
