@@ -130,6 +130,8 @@ KEY_NAMES = {
     "down": "Down",
     "home": "Home",
     "end": "End",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
     "tab": "Tab",
     "shift+tab": "Shift+Tab",
     "f1": "F1",

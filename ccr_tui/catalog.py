@@ -87,6 +87,28 @@ _FLOW = (
     ),
 )
 
+
+def _only_one_flow(context: ActionContext) -> str | None:
+    flows = context.state.snapshot.flows if context.state.snapshot else ()
+    return None if len(flows) > 1 else "there is no other flow"
+
+
+_OTHER_FLOWS = tuple(
+    Action(
+        f"flow.{word}",
+        f"The same of the {words}",
+        FLOW,
+        (key,),
+        method="other_flow",
+        argument=step,
+        why_disabled=_only_one_flow,
+    )
+    for word, words, key, step in (
+        ("next", "next flow", "right_square_bracket", "1"),
+        ("previous", "flow before", "left_square_bracket", "-1"),
+    )
+)
+
 _TABLE = (
     Action("table.down", "Down", TABLE, ("down", "j"), method="down"),
     Action("table.up", "Up", TABLE, ("up", "k"), method="up"),
@@ -164,5 +186,12 @@ _GOING = tuple(
 )
 
 REGISTRY = ActionRegistry(
-    (*(action for place in PLACES for action in place.actions), *_FLOW, *_TABLE, *_GOING, *_GLOBAL)
+    (
+        *(action for place in PLACES for action in place.actions),
+        *_FLOW,
+        *_OTHER_FLOWS,
+        *_TABLE,
+        *_GOING,
+        *_GLOBAL,
+    )
 )

@@ -53,6 +53,7 @@ class Navigator:
         screen = self._kept.pop(name, None)
         if screen is None:
             screen = kind(self._console, subject)
+            screen.place = place
             screen.crumb = f"{place.title} {subject}" if subject else place.title
             if place.kept:
                 self._app.install_screen(screen, name)

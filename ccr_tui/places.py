@@ -49,6 +49,47 @@ def way_back(place: str, scope: Scope) -> Action:
     )
 
 
+def listing_actions(place: str, scope: Scope, opens: str) -> tuple[Action, ...]:
+    """Make the actions that every such screen has; `opens` says what Enter shows."""
+    return (
+        way_back(place, scope),
+        Action(
+            f"{place}.open", opens, scope, ("enter",), "Open", 10, footer_keep=80, method="open"
+        ),
+        Action(
+            f"{place}.details",
+            "Show what is under the cursor in full",
+            scope,
+            ("i",),
+            "Details",
+            15,
+            footer_keep=60,
+            method="details",
+        ),
+        Action(
+            f"{place}.filter",
+            "Filter the rows",
+            scope,
+            ("slash",),
+            "Filter",
+            20,
+            footer_keep=70,
+            method="filter",
+        ),
+        Action(
+            f"{place}.sort",
+            "Sort by the next column",
+            scope,
+            ("s",),
+            "Sort",
+            25,
+            footer_keep=50,
+            method="sort_next",
+        ),
+        Action(f"{place}.reverse", "Reverse the order", scope, ("S",), method="sort_reverse"),
+    )
+
+
 def flow_in_sight(context: ActionContext) -> str | None:
     """Choose the flow that is selected, or the first one."""
     if context.flow is not None:

@@ -13,6 +13,7 @@ from ccr_tui.actions import GLOBAL, Action, ActionContext, Scope
 from ccr_tui.bridge import EngineBridge
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.formats import age, one_line
+from ccr_tui.places import Place
 from ccr_tui.state import ConsoleState
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.footer import FooterLine
@@ -49,6 +50,7 @@ class CcrScreen(Screen[None]):
         super().__init__()
         self.console = console
         self.subject = subject
+        self.place: Place | None = None
         self.crumb = ""
         """What it is called on the way."""
         self.header = HeaderLine()
@@ -98,6 +100,16 @@ class CcrScreen(Screen[None]):
         """Return what `copy` sends: what the row under the cursor is called."""
         table = self.table_in_sight
         return table.current_name if table is not None else ""
+
+    def do_other_flow(self, step: str) -> None:
+        """Show the same of the next flow, or of the one before."""
+        flows = self.console.state.snapshot.flows if self.console.state.snapshot else ()
+        names = [flow.name for flow in flows]
+        if self.place is None or self.subject not in names or len(names) < 2:
+            return
+        other = names[(names.index(self.subject) + int(step)) % len(names)]
+        self.dismiss(None)
+        self.console.go(self.place.id, other)
 
     def do_back(self) -> None:
         """Leave for where one came from."""

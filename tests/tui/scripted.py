@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from pydantic import SecretStr
+from pydantic import JsonValue, SecretStr
 
-from engine.api.loss_snapshots import HistorySnapshot
+from engine.api.cluster_snapshots import ConnectionTest
+from engine.api.group_snapshots import GroupsPage
+from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import (
     ClusterSnapshot,
@@ -35,11 +37,14 @@ from engine.api.snapshots import (
 )
 from engine.config.flow_section import FlowConfig, TopicSelection
 from engine.errors import CcrError, ConnectError
+from tests.tui.scripted_clusters import ScriptedClusters
 from tests.tui.scripted_config import ScriptedConfig
+from tests.tui.scripted_connection import ScriptedConnections
 from tests.tui.scripted_lag import hour
 from tests.tui.scripted_topics import ScriptedTopics
+from tests.tui.standings import groups_now, loss_now
 
-LOOKING = frozenset({"partitions", "history"})
+LOOKING = frozenset({"partitions", "history", "loss", "groups"})
 T0 = 1_763_800_000.0
 """The scripted engine's clock at the start."""
 OWNER = Owner("e-1", "dr-host-1", 4711, 7, T0)
@@ -210,6 +215,14 @@ class ScriptedFlows:
         kept = engine.hours.get(topic)
         return hour(flow, topic, engine.current.taken_at) if kept is None else kept
 
+    async def loss(self, flow: str, topic: str | None = None) -> LossSnapshot:
+        await self._engine.asked("loss", flow, topic)
+        return self._engine.losses(flow, topic, T0)
+
+    async def groups(self, flow: str) -> GroupsPage:
+        await self._engine.asked("groups", flow)
+        return self._engine.groups(flow, T0)
+
     async def pause(self, flow: str) -> CommandResult:
         await self._engine.asked("pause", flow)
         reason = Reason(
@@ -270,6 +283,19 @@ class ScriptedClusters:
         self._engine.set_cluster(cluster, reachable=True, reason=None)
         return CommandResult(True, f"{key} of {cluster} is held")
 
+    async def test(
+        self,
+        name: str,
+        section: Mapping[str, JsonValue] | None = None,
+        secrets: Mapping[str, SecretStr] | None = None,
+    ) -> ConnectionTest:
+        await self._engine.asked("test", name)
+        return self._engine.connections.begin(name, section, secrets)
+
+    async def tested(self, number: int) -> ConnectionTest:
+        await self._engine.asked("tested", number)
+        return self._engine.connections.look(number)
+
 
 class ScriptedEngine:
     """An engine that does what it is told, at once."""
@@ -287,8 +313,11 @@ class ScriptedEngine:
         self._flows_api = ScriptedFlows(self)
         self._clusters_api = ScriptedClusters(self)
         self.config = ScriptedConfig()
+        self.connections = ScriptedConnections()
         self.source_topics = ScriptedTopics(self.config.flow)
         self.hours: dict[str | None, HistorySnapshot] = {}
+        self.losses = loss_now
+        self.groups = groups_now
         self.version = 1
         self.partitions: dict[tuple[str, int], PartitionSnapshot] = {}
         self.removed: list[tuple[int, tuple[str, int]]] = []

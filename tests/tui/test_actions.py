@@ -15,7 +15,9 @@ from ccr_tui.actions import (
     key_name,
 )
 from ccr_tui.app import CcrApp
+from ccr_tui.carrying.acts import Carrier
 from ccr_tui.catalog import REGISTRY
+from ccr_tui.screens.base import CcrScreen
 from ccr_tui.screens.everywhere import PLACES
 from ccr_tui.screens.lag.screen import LagScreen
 from ccr_tui.screens.overview.screen import OverviewScreen
@@ -26,9 +28,9 @@ from tests.tui.scripted import ELSEWHERE, ScriptedEngine, make_flow, make_partit
 
 OWNERS: dict[Scope, tuple[type, ...]] = {
     **{place.scope: (place.screen_class(), CcrApp) for place in PLACES},
-    FLOW: (CcrApp,),
+    FLOW: (CcrApp, CcrScreen),
     TABLE: (LineTable,),
-    GLOBAL: (CcrApp,),
+    GLOBAL: (CcrApp, CcrScreen, Carrier),
 }
 
 

@@ -44,6 +44,20 @@ async def test_a_screen_that_was_left_is_as_it_was() -> None:
         assert not any("payments" in line for line in screen_lines(app))
 
 
+async def test_the_same_of_another_flow() -> None:
+    async with console(small_engine()) as (app, pilot):
+        await pilot.press("2")
+        await until_shown(app, "orders.eu")
+        await pilot.press("]")
+        await until(lambda: app.way == ("Overview", "Lag dr-to-primary"))
+        await settle(pilot)
+        await pilot.press("]")
+        await until(lambda: app.way == ("Overview", "Lag primary-to-dr"))
+        await settle(pilot)
+        await pilot.press("[")
+        await until(lambda: app.way == ("Overview", "Lag dr-to-primary"))
+
+
 async def test_the_way_is_told_where_there_is_room() -> None:
     async with console(small_engine(), (120, 40)) as (app, pilot):
         await pilot.press("2")

@@ -232,11 +232,7 @@ class LagScreen(CcrScreen):
 
     def do_sort_next(self) -> None:
         """Sort by the next column that is on the screen."""
-        shown = {place.column.id for place in self.table.placed}
-        sortable = [c.id for c in self.table.columns if c.sort and (c.id in shown or not shown)]
-        now = self.table.book.order.column
-        following = sortable.index(now) + 1 if now in sortable else 0
-        self.pane.sort_by(sortable[following % len(sortable)])
+        self.views.current.sort_next()
 
     def do_sort_reverse(self) -> None:
         """Sort the other way."""

@@ -44,6 +44,15 @@ class FilteredTable(Generic[RowT]):
             self.table.settle(now=True)
             self.table.focus()
 
+    def sort_next(self) -> None:
+        """Sort by the next column that is on the screen."""
+        table = self.table
+        shown = {place.column.id for place in table.placed}
+        sortable = [c.id for c in table.columns if c.sort and (c.id in shown or not shown)]
+        now = table.book.order.column
+        following = sortable.index(now) + 1 if now in sortable else 0
+        self.pane.sort_by(sortable[following % len(sortable)])
+
     def set_filter(self, text: str) -> bool:
         """Filter by what was typed; return whether that is another filter. Raises FilterError."""
         wanted = filtering.parse(text, self._words)

@@ -1,0 +1,19 @@
+"""What would be lost now, and what can be done there."""
+
+from __future__ import annotations
+
+from ccr_tui.actions import Scope
+from ccr_tui.places import Place, flow_in_sight, listing_actions
+
+SCOPE = Scope("Loss")
+
+PLACE = Place(
+    "loss",
+    "Loss",
+    SCOPE,
+    listing_actions("loss", SCOPE, "Show the topic's partitions"),
+    "ccr_tui.screens.loss.screen:LossScreen",
+    key="4",
+    subject=flow_in_sight,
+    needs="a flow",
+)

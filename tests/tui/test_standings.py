@@ -1,0 +1,120 @@
+"""Losses and consumer groups: what is said, what is behind it, and when there is nothing to say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ccr_tui.screens.groups.screen import GroupsScreen
+from ccr_tui.screens.listing import ListingScreen
+from ccr_tui.screens.loss.screen import LossScreen
+from engine.api.snapshots import Reason
+from engine.errors import ConnectError
+from engine.service import loss_wording
+from tests.tui.driving import console, screen_text, settle, until, until_gone, until_shown
+from tests.tui.scripted import T0, small_engine
+from tests.tui.standings import groups_now, loss_now
+
+LOST = "If primary vanished now: 3,209 records (about 751 KiB) of 2 topics"
+
+
+def on_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+async def test_the_sentence_the_topics_and_a_topics_partitions() -> None:
+    async with console(small_engine()) as (app, pilot):
+        await pilot.press("4")
+        await until_shown(app, "orders.us")
+        said = on_one_line(screen_text(app))
+        assert LOST in said
+        assert "Worst of the last hour: 12,345 records" in said
+        assert isinstance(app.screen, LossScreen)
+        screen = app.screen
+        assert [*screen.outer.table.book.shown] == ["orders.eu", "orders.us"]
+        assert "1 of them stopped, waiting or paused" in said
+        assert screen.text_to_copy() == loss_wording.sentence(loss_now("primary-to-dr", None, T0))
+        await pilot.press("enter")
+        await until(lambda: [*screen.inner.table.book.shown] == ["1", "2", "0"])
+        await until_shown(app, "source end 1,001,000  mirrored to 999,000")
+        await pilot.press("i")
+        await until_shown(app, "Esc closes")
+        await pilot.press("escape")
+        await until_gone(app, "Esc closes")
+        await pilot.press("escape")
+        await until_shown(app, "orders.us")
+        await pilot.press("escape")
+        await until(lambda: app.way == ("Overview",))
+
+
+async def test_groups_worst_first_and_their_partitions() -> None:
+    async with console(small_engine(), (120, 40)) as (app, pilot):
+        await pilot.press("3")
+        await until_shown(app, "dashboards")
+        assert isinstance(app.screen, GroupsScreen)
+        screen = app.screen
+        assert [*screen.outer.table.book.shown] == ["billing", "dashboards", "parcels", "audit"]
+        assert "1 in step  1 behind  1 active on target  1 share group" in screen_text(app)
+        assert "the partition is stopped: what the group has read is not on dr yet" in on_one_line(
+            screen_text(app)
+        )
+        await pilot.press("s", "S")
+        await until(lambda: screen.outer.table.book.shown[0] != "billing")
+        await pilot.press("S", "enter")
+        await until(lambda: screen.opened is not None)
+        await pilot.press("escape")
+        await pilot.press("slash", *"billing", "enter", "enter")
+        await until_shown(app, "1,000,900 on the source  is 998,000 on the target")
+        assert "committed there 997,500" in screen_text(app)
+        assert "would read 500 records again, 100 unread ones are not there" in screen_text(app)
+        await pilot.press("escape", "escape")
+        await until_shown(app, "dashboards")
+
+
+@pytest.mark.parametrize(("key", "kind"), [("3", GroupsScreen), ("4", LossScreen)])
+async def test_what_cannot_be_asked_any_more_stays_with_its_reason(
+    key: str, kind: type[ListingScreen[object]]
+) -> None:
+    engine = small_engine()
+    async with console(engine) as (app, pilot):
+        await pilot.press(key)
+        await until(lambda: isinstance(app.screen, kind) and app.screen.asker.answer)
+        before = screen_text(app)
+        engine.command_error = engine.error = ConnectError("asking", "the engine", "it is gone")
+        app.screen.asker.poke()  # type: ignore[attr-defined]
+        await until_shown(app, "Asking the engine: it is gone")
+        row = "orders.us" if key == "4" else "dashboards"
+        assert row in before
+        assert row in screen_text(app)
+
+
+@pytest.mark.parametrize(("key", "said"), [("3", "No data: "), ("4", "No data: ")])
+async def test_nothing_was_ever_answered(key: str, said: str) -> None:
+    engine = small_engine()
+    async with console(engine) as (app, pilot):
+        await settle(pilot)
+        engine.error = ConnectError("asking", "the engine", "it is gone")
+        await pilot.press(key)
+        await until_shown(app, f"{said}Asking the engine: it is gone")
+
+
+async def test_nothing_to_show() -> None:
+    engine = small_engine()
+    engine.losses = lambda flow, topic, now: replace(
+        loss_now(flow, topic, now), topics=(), lost_records=0, topics_losing=0, groups=()
+    )
+    engine.groups = lambda flow, now: replace(
+        groups_now(flow, now),
+        groups=(),
+        commits=False,
+        reason=Reason("a broker of dr refused: not authorized", "Grant DESCRIBE on groups"),
+    )
+    async with console(engine) as (app, pilot):
+        await pilot.press("4")
+        await until_shown(app, "No topic would lose a record.")
+        assert "nothing would be lost" in screen_text(app)
+        await pilot.press("3")
+        await until_shown(app, "No group has committed offsets for the topics of this flow.")
+        assert "a broker of dr refused: not authorized" in screen_text(app)
+        assert "Nothing is committed on the target" in screen_text(app)
