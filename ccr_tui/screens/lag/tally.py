@@ -31,7 +31,6 @@ class TopicRow:
     topic: str
     partitions: int
     words: tuple[tuple[str, int], ...]  # what partitions do and how many, worst first
-    stuck: int
     stopped: int
     lag_records: int | None  # None: no partition's is known
     lag_seconds: float | None  # the worst partition's
@@ -155,7 +154,6 @@ class TopicTally:
             self.topic,
             len(self.rows),
             tuple(words),
-            sum(is_stuck(row) for row in self.rows.values()) if self._troubled else 0,
             self._words.get("stopped", 0),
             self._lag if self._known else None,
             self._oldest.value,
@@ -168,10 +166,6 @@ class TopicTally:
             self._first.holder,
             first is not None and soon(first.overtaken, first.observed_at),
         )
-
-    @property
-    def _troubled(self) -> bool:
-        return any(self._words.get(word) for word in ("stopped", "waiting", "stalled"))
 
     def _eta(self) -> float | None:
         if self._latest.value == NEVER or not self._without_eta:
