@@ -10,25 +10,23 @@ import sys
 from typing import TYPE_CHECKING
 
 from ccr_tui.cli.console import open_console
+from ccr_tui.screens.welcome.choices import Chosen, OpenConfig, RunDemo, as_text
 from engine.config.locations import NoConfigError
 from engine.errors import ExitCode
 
 if TYPE_CHECKING:
     from ccr_tui.screens.welcome.app import WelcomeApp
-    from ccr_tui.screens.welcome.choices import Chosen
 
 
 def welcome(args: argparse.Namespace, none_found: NoConfigError) -> int:
     """Ask how to go on, and do so; raises NoConfigError with the ways where nobody can be asked."""
-    # Only here, so that every verb does without Textual.
-    from ccr_tui.screens.welcome.app import WelcomeApp  # noqa: PLC0415
-    from ccr_tui.screens.welcome.choices import OpenConfig, RunDemo, as_text  # noqa: PLC0415
-
     read_only = bool(args.read_only)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise NoConfigError(
             none_found.cause, f"Any of these goes on:\n{as_text(read_only=read_only)}"
         )
+    from ccr_tui.screens.welcome.app import WelcomeApp  # noqa: PLC0415  (only here: Textual)
+
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)  # as in open_console
     app = WelcomeApp(f"T{none_found.cause[1:]}.", read_only=read_only, theme=args.theme)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ccr_tui.resources import sample_configs_dir
+
 SCREENS = {"textual"}
 NETWORK = {"aiokafka", "aiohttp", "httpx"}
 MODEL = {"pydantic", "yaml", "asyncio"}
@@ -23,6 +25,7 @@ with open(sys.argv[1], "w") as file:
     json.dump(sorted({name.partition(".")[0] for name in sys.modules}), file)
 sys.exit(code)
 """
+MM2 = sample_configs_dir() / "mm2.properties"
 CONFIG = """
 version: 1
 clusters:
@@ -42,6 +45,7 @@ def start(tmp_path: Path) -> Start:
         **{name: value for name, value in os.environ.items() if not name.startswith("CCR_")},
         "CCR_RUNTIME_DIR": str(tmp_path / "run"),
         "XDG_STATE_HOME": str(tmp_path / "state"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
     }
 
     def start_ccr(*arguments: str) -> subprocess.Popen[str]:
@@ -50,6 +54,7 @@ def start(tmp_path: Path) -> Start:
             cwd=tmp_path,
             env=environment,
             text=True,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -71,6 +76,7 @@ def loaded(folder: Path) -> set[str]:
         ("config schema", 0, SCREENS | NETWORK | {"keyring"}),
         ("validate ccr.yaml", 0, SCREENS | NETWORK | {"keyring"}),
         ("validate ccr.yaml --json", 0, SCREENS | NETWORK | {"keyring"}),
+        (f"import {MM2}", 0, SCREENS | NETWORK | {"keyring"}),
         ("secrets list", 0, SCREENS | NETWORK),
         ("sandbox status --dir sandbox", 0, SCREENS),
         ("sandbox status --dir sandbox --json", 0, SCREENS),
@@ -94,6 +100,17 @@ def test_a_command_loads_only_what_it_needs(
     assert process.returncode == code, told
     assert not loaded(tmp_path) & forbidden
     assert "ccr_tui" in loaded(tmp_path)
+
+
+def test_without_a_configuration_or_a_terminal_no_screen_is_loaded(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "ccr.yaml").unlink()
+    process = start()
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "ccr import FILE" in told
+    assert not loaded(tmp_path) & SCREENS
 
 
 def test_a_service_runs_and_ends_without_screens(start: Start, tmp_path: Path) -> None:
