@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from engine import __version__
+from engine.api.cluster_snapshots import ClusterList
 from engine.api.snapshots import EngineMode, EngineSnapshot, Severity
 from engine.cluster_watch import ClusterWatch, secrets_by_key
 from engine.config.cluster_section import ClusterConfig
@@ -217,6 +218,20 @@ class Engine:
             if flow.config.source in needing or flow.config.target in needing:
                 flow.try_now()
         return needing
+
+    def list_clusters(self) -> ClusterList:
+        """Return the clusters as last seen, with the flows that use them."""
+        sections = self.config.flows
+        return ClusterList(
+            time.time(),
+            tuple(
+                watch.listing(
+                    tuple(flow for flow, each in sections.items() if each.source == name),
+                    tuple(flow for flow, each in sections.items() if each.target == name),
+                )
+                for name, watch in self._watches.items()
+            ),
+        )
 
     def snapshot(self) -> EngineSnapshot:
         """Return everything but the partitions as it is now."""

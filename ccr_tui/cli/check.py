@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from ccr_tui.cli.tables import Row, indented, table
 from engine.errors import ExitCode
+from engine.kafka.releases import or_newer
 from engine.service import wording
 
 if TYPE_CHECKING:
     from ccr_tui.cli.registry import Subparsers
-    from engine.checking import CheckReport, ClusterReport, FlowReport, Permission, Problem
+    from engine.checking import CheckReport, ClusterReport, FlowReport, Problem
 
 _DAY_S = 86400
-_MOST_NAMES = 5
 _LISTED = ("missing", "unknown")
 
 
@@ -89,9 +89,7 @@ def _cluster_row(cluster: ClusterReport, now: float) -> Row:
 
 
 def _release(kafka: str) -> str:
-    if not kafka:
-        return wording.UNKNOWN
-    return f"{kafka} or newer" if kafka[0].isdigit() else kafka
+    return or_newer(kafka) if kafka else wording.UNKNOWN
 
 
 def _cluster_notes(cluster: ClusterReport, now: float) -> Iterator[str]:
@@ -124,22 +122,7 @@ def _flow_lines(flow: FlowReport) -> Iterator[str]:
     for word in _LISTED:
         for permission in flow.permissions:
             if permission.grant == word:
-                yield from indented(_permission(permission))
-
-
-def _permission(permission: Permission) -> str:
-    names = ", ".join(permission.topics[:_MOST_NAMES])
-    more = len(permission.topics) - _MOST_NAMES
-    where = f"on topic {names}" if names else "on the cluster"
-    if more > 0:
-        where += f" and {more} more"
-    if permission.transactional_ids:
-        where = f"on transactional id {', '.join(permission.transactional_ids)}"
-    note = f" ({permission.note})" if permission.note else ""
-    return (
-        f"{permission.grant}: {permission.operation} {where}, cluster {permission.cluster}, "
-        f"to {permission.purpose}{note}"
-    )
+                yield from indented(str(permission))
 
 
 def _sentence(problem: Problem) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from pydantic import SecretStr
-
 from engine.api.group_snapshots import GroupsPage
+from engine.api.local_clusters import LocalClustersApi
 from engine.api.local_config import LocalConfigApi
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
@@ -154,24 +153,6 @@ class LocalFlowsApi:
 def _topics(tried: TopicSelection | FlowConfig | None) -> TopicSelection | None:
     """Return regexes that are tried by themselves; a section has its own."""
     return tried if isinstance(tried, TopicSelection) else None
-
-
-class LocalClustersApi:
-    """The clusters' namespace."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    async def give_secret(self, cluster: str, key: str, value: SecretStr) -> CommandResult:
-        """Give a secret that cannot be had, or is wrong, where the configuration says."""
-        if self._engine.read_only:
-            raise RefusedError(
-                "giving a secret for cluster", cluster, "this engine is read-only",
-                "Start without --read-only, or change the config",
-            )  # fmt: skip
-        self._engine.give_secret(cluster, key, value)
-        text = f"{key} of {cluster} is held in memory until the engine ends; connecting with it"
-        return CommandResult(True, text)
 
 
 class LocalEngineApi:

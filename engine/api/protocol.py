@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pydantic import SecretStr
-
+from engine.api.cluster_protocol import ClustersApi
 from engine.api.config_protocol import ConfigApi
 from engine.api.group_snapshots import GroupsPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
@@ -103,18 +102,6 @@ class FlowsApi(Protocol):
 
     async def take_over(self, flow: str) -> CommandResult:
         """Claim the flow from the engine that owns it; that engine stands down."""
-        ...
-
-
-class ClustersApi(Protocol):
-    """Clusters: help the engine to reach them."""
-
-    async def give_secret(self, cluster: str, key: str, value: SecretStr) -> CommandResult:
-        """Give a secret that cannot be had, or is wrong, where the configuration says.
-
-        `key` is its key in the cluster's section (`sasl.password`). The engine holds it in memory
-        until it ends, for every key that refers to the same place, and never writes it.
-        """
         ...
 
 

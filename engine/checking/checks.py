@@ -29,6 +29,7 @@ from engine.config.model import Config
 from engine.errors import CcrError, ConfigError, KafkaError
 from engine.kafka.cluster import Cluster
 from engine.kafka.metadata import TopicMetadata
+from engine.kafka.releases import release
 from engine.kafka.topics import NewTopic, create_topics
 from engine.replication.both_ways.inbound import state_topics
 from engine.replication.both_ways.marks import takes_local_only
@@ -37,15 +38,6 @@ from engine.replication.sync.mm2 import names as mm2_names
 from engine.replication.topics.selection import TopicSelector
 
 MM2_PURPOSE = "write MirrorMaker 2's topics (mm2)"
-# What a release was the first to speak: (API key, version).
-_RELEASES = (
-    ("4.1", 0, 13),
-    ("4.0", 0, 12),
-    ("3.9", 1, 17),
-    ("3.7", 71, 0),
-    ("3.0", 65, 0),
-    ("2.8", 61, 0),
-)
 
 
 async def check(config: Config, names: Collection[str] = ()) -> CheckReport:
@@ -92,7 +84,7 @@ async def _check_cluster(cluster: Cluster) -> ClusterReport:
         nodes = sorted((await cluster.metadata([])).brokers)
         found = await asyncio.gather(*(_check_broker(cluster, node) for node in nodes))
         brokers = tuple(report for report, _ in found)
-        kafka = next((release for _, release in found if release), "")
+        kafka = next((spoken for _, spoken in found if spoken), "")
     except CcrError as error:
         problem = _problem(error)
     return ClusterReport(
@@ -107,15 +99,9 @@ async def _check_broker(cluster: Cluster, node: int) -> tuple[BrokerReport, str]
         facts = await cluster.broker_facts(node)
     except CcrError as error:
         return BrokerReport(node, f"{host}:{port}", _problem(error), None), ""
-    release = next(
-        (
-            name
-            for name, key, version in _RELEASES
-            if facts.versions.get(key, (0, -1))[1] >= version
-        ),
-        "older than 2.8",
+    return BrokerReport(node, f"{host}:{port}", None, facts.certificate_expires_at), release(
+        facts.versions
     )
-    return BrokerReport(node, f"{host}:{port}", None, facts.certificate_expires_at), release
 
 
 async def _check_flow(name: str, flow: FlowConfig, clusters: dict[str, Cluster]) -> FlowReport:

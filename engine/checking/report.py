@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+_MOST_NAMES = 5  # of topics in a line
+
 
 class Grant(StrEnum):
     """Whether we are allowed to do something."""
@@ -62,6 +64,21 @@ class Permission:
     grant: Grant
     note: str = ""
     transactional_ids: tuple[str, ...] = ()  # it is about these instead
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        names = ", ".join(self.topics[:_MOST_NAMES])
+        more = len(self.topics) - _MOST_NAMES
+        where = f"on topic {names}" if names else "on the cluster"
+        if more > 0:
+            where += f" and {more} more"
+        if self.transactional_ids:
+            where = f"on transactional id {', '.join(self.transactional_ids)}"
+        note = f" ({self.note})" if self.note else ""
+        return (
+            f"{self.grant}: {self.operation} {where}, cluster {self.cluster}, "
+            f"to {self.purpose}{note}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,14 @@ class Cluster:
         """Connect to a broker by its node id; return what it tells of itself while doing so."""
         return (await self._node_connection(node)).facts
 
+    @property
+    def versions(self) -> Mapping[int, tuple[int, int]]:
+        """What a broker that is connected to speaks, by API key; empty when none is."""
+        for connection in self._connections.values():
+            if connection.connected():
+                return connection.facts.versions
+        return {}
+
     async def login(self) -> tuple[str, CertificateFacts | None]:
         """Return who we log in as, in words, and our certificate. Raises ConfigError too."""
         dialer = await self._dialer_ready()

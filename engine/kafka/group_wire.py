@@ -8,7 +8,7 @@ them are there since Kafka 3.0. Offsets are in engine.kafka.group_offsets_wire.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,18 +172,27 @@ class DescribeGroupsRequest(Request[_Describe5]):  # type: ignore[misc]
 
 def parse_operations(response: RawResponse) -> dict[str, tuple[int, int]]:
     """Return error and allowed operations (a bit each) by group; raises as the others do."""
+    return {group: (error, allowed) for group, error, _, allowed in _described(response)}
+
+
+def parse_members(response: RawResponse) -> dict[str, tuple[int, int]]:
+    """Return error and number of members by group; raises as the others do."""
+    return {group: (error, members) for group, error, members, _ in _described(response)}
+
+
+def _described(response: RawResponse) -> Iterator[tuple[str, int, int, int]]:
+    """Yield name, error, number of members and allowed operations of groups."""
     reader = CompactReader(memoryview(response.payload), 4)
-    found = {}
     for _ in range(reader.length()):
         error = reader.i16()
         group = reader.string() or ""
         for _ in range(3):  # state, protocol type and protocol
             reader.string()
-        for _ in range(reader.length()):
+        members = reader.length()
+        for _ in range(members):
             _skip_member(reader)
-        found[group] = error, reader.i32()
+        yield group, error, members, reader.i32()
         reader.tags()
-    return found
 
 
 def _skip_member(reader: CompactReader) -> None:

@@ -47,6 +47,17 @@ async def log_sizes(cluster: Cluster, brokers: list[int]) -> dict[TopicPartition
 
     Raises ConnectError, and KafkaError when we may not ask.
     """
+    sizes: dict[TopicPartition, int] = {}
+    for share in (await broker_sizes(cluster, brokers)).values():
+        for key, size in share.items():
+            sizes[key] = max(size, sizes.get(key, 0))
+    return sizes
+
+
+async def broker_sizes(
+    cluster: Cluster, brokers: list[int]
+) -> dict[int, dict[TopicPartition, int]]:
+    """Return the bytes of each replica by broker; raises as `log_sizes` does."""
     answers = await asyncio.gather(*(cluster.request(_LogDirsRequest(), node) for node in brokers))
     try:
         shares = [await asyncio.to_thread(_parse, memoryview(answer.payload)) for answer in answers]
@@ -63,11 +74,7 @@ async def log_sizes(cluster: Cluster, brokers: list[int]) -> dict[TopicPartition
             "it tells us of no log folder",
             "Grant DESCRIBE on the cluster",
         )
-    sizes: dict[TopicPartition, int] = {}
-    for _, share in shares:
-        for key, size in share.items():
-            sizes[key] = max(size, sizes.get(key, 0))
-    return sizes
+    return {node: share for node, (_, share) in zip(brokers, shares, strict=True)}
 
 
 def _parse(view: memoryview) -> tuple[int, dict[TopicPartition, int]]:

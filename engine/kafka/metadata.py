@@ -67,6 +67,7 @@ class ClusterMetadata:
     controller: int
     brokers: dict[int, tuple[str, int]] = field(default_factory=dict)
     topics: dict[str, TopicMetadata] = field(default_factory=dict)
+    racks: dict[int, str] = field(default_factory=dict)  # of the brokers that have one
 
     def leader(self, topic: str, partition: int) -> int:
         """Node id of a partition's leader, or NO_LEADER."""
@@ -156,11 +157,13 @@ class MetadataRequest(Request[_Struct9 | _Struct12]):  # type: ignore[misc]
 def parse(view: memoryview, version: int) -> ClusterMetadata:
     """Take a MetadataResponse apart, v9 to v12; raises struct.error or IndexError when cut off."""
     reader = CompactReader(view, 4)  # after the throttle time
-    brokers = {}
+    brokers, racks = {}, {}
     for _ in range(reader.length()):
         node = reader.i32()
         brokers[node] = (reader.string() or "", reader.i32())
-        reader.string()  # rack
+        rack = reader.string()
+        if rack:
+            racks[node] = rack
         reader.tags()
     cluster_id = reader.string() or ""
     controller = reader.i32()
@@ -168,7 +171,7 @@ def parse(view: memoryview, version: int) -> ClusterMetadata:
     for _ in range(reader.length()):
         topic = _topic(reader, version)
         topics[topic.name] = topic
-    return ClusterMetadata(cluster_id, controller, brokers, topics)
+    return ClusterMetadata(cluster_id, controller, brokers, topics, racks)
 
 
 def _topic(reader: CompactReader, version: int) -> TopicMetadata:

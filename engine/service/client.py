@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import SecretStr
-
 from engine.api.group_snapshots import GroupsPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
 from engine.config.flow_section import FlowConfig, TopicSelection
 from engine.service import codec
+from engine.service.cluster_client import RemoteClusters
 from engine.service.config_client import RemoteConfig
 from engine.service.wire import EngineGoneError, EngineHangsError, Wire
 
@@ -128,19 +127,6 @@ class RemoteFlows:
     async def take_over(self, flow: str) -> CommandResult:
         """Claim the flow from the engine that owns it."""
         return await self._command(flow, "take-over")
-
-
-class RemoteClusters:
-    """Implements ClustersApi."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-
-    async def give_secret(self, cluster: str, key: str, value: SecretStr) -> CommandResult:
-        """Give a secret that cannot be had, or is wrong, where the configuration says."""
-        body = {"key": key, "value": value.get_secret_value()}
-        path = f"/v1/clusters/{quote(cluster, safe='')}/secret"
-        return await self._wire.post("giving a secret for cluster", cluster, path, body)
 
 
 def _topic(topic: str | None) -> dict[str, str]:

@@ -151,28 +151,29 @@ def load_error(body: bytes) -> CcrError:
 def page_chunks(page: PartitionsPage) -> Iterator[bytes]:
     """Write a page in pieces, so that 10,000 partitions don't hold up the event loop in one go."""
     head = PAGE.dump_json(page, exclude={"partitions"})
-    return _chunks(head, "partitions", ROWS, page.partitions)
+    return chunks(head, "partitions", ROWS, page.partitions)
 
 
 def groups_chunks(page: GroupsPage) -> Iterator[bytes]:
     """Write groups in pieces, likewise; each has many partitions."""
     head = GROUPS.dump_json(page, exclude={"groups"})
-    return _chunks(head, "groups", GROUP_ROWS, page.groups, GROUPS_A_CHUNK)
+    return chunks(head, "groups", GROUP_ROWS, page.groups, GROUPS_A_CHUNK)
 
 
 def preview_chunks(preview: PreviewSnapshot) -> Iterator[bytes]:
     """Write a preview in pieces, likewise."""
     head = PREVIEW.dump_json(preview, exclude={"topics"})
-    return _chunks(head, "topics", PREVIEWED, preview.topics)
+    return chunks(head, "topics", PREVIEWED, preview.topics)
 
 
-def _chunks(
+def chunks(
     head: bytes,
     key: str,
     adapter: TypeAdapter[tuple[_Row, ...]],
     rows: tuple[_Row, ...],
     at_once: int = ROWS_A_CHUNK,
 ) -> Iterator[bytes]:
+    """Write rows into an object, `head`, under a key, so many at once."""
     yield head[:-1] + f',"{key}":['.encode()
     for start in range(0, len(rows), at_once):
         written = adapter.dump_json(rows[start : start + at_once])[1:-1]

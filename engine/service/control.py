@@ -13,19 +13,18 @@ POST /v1/flows/FLOW/preview             the same; PreviewSnapshot
 POST /v1/flows/FLOW/pause               CommandResult; likewise resume and take-over
 POST /v1/flows/FLOW/retry               {"topic": …, "partition": …, "accept": …}, all optional
 POST /v1/flows/FLOW/limit               {"bytes_per_second": N or null, "topics": REGEX or null}
-POST /v1/clusters/CLUSTER/secret        {"key": "sasl.password", "value": …}; held in memory only
+/v1/clusters…, /v1/tests…               see engine.service.cluster_control
 /v1/config…                             see engine.service.config_control
 Errors are engine.service.codec.ErrorBody with a status of 4xx or 5xx.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -35,8 +34,9 @@ from engine.api.protocol import EngineApi
 from engine.api.snapshots import CommandResult
 from engine.errors import CcrError, ConfigError, ConnectError, KafkaError, RefusedError
 from engine.service import codec
+from engine.service.cluster_control import ClusterRoutes
 from engine.service.config_control import ConfigRoutes
-from engine.service.requests import COMMON_HEADERS, answer, body_of
+from engine.service.requests import answer, body_of, stream
 
 LOG = logging.getLogger(__name__)
 MAX_BODY_BYTES = 64 * 1024
@@ -72,7 +72,7 @@ class ControlServer:
                 web.post(f"{flow}/retry", self._retry),
                 web.post(f"{flow}/limit", self._limit),
                 web.post(f"{flow}/take-over", self._take_over),
-                web.post("/v1/clusters/{cluster}/secret", self._give_secret),
+                *ClusterRoutes(self._api).routes(),
                 *ConfigRoutes(self._api).routes(),
             ]
         )
@@ -95,11 +95,11 @@ class ControlServer:
 
     async def _partitions(self, request: web.Request) -> web.StreamResponse:
         page = await self._api.flows.partitions(request.match_info["flow"], _since(request))
-        return await _stream(request, codec.page_chunks(page))
+        return await stream(request, codec.page_chunks(page))
 
     async def _groups(self, request: web.Request) -> web.StreamResponse:
         page = await self._api.flows.groups(request.match_info["flow"])
-        return await _stream(request, codec.groups_chunks(page))
+        return await stream(request, codec.groups_chunks(page))
 
     async def _loss(self, request: web.Request) -> web.Response:
         topic = request.query.get("topic")
@@ -119,7 +119,7 @@ class ControlServer:
     async def _preview(self, request: web.Request) -> web.StreamResponse:
         body = await body_of(request, codec.TriedBody)
         preview = await self._api.flows.preview(request.match_info["flow"], body.tried)
-        return await _stream(request, codec.preview_chunks(preview))
+        return await stream(request, codec.preview_chunks(preview))
 
     async def _pause(self, request: web.Request) -> web.Response:
         await body_of(request, codec.EmptyBody)
@@ -144,11 +144,6 @@ class ControlServer:
     async def _take_over(self, request: web.Request) -> web.Response:
         await body_of(request, codec.EmptyBody)
         return _result(await self._api.flows.take_over(request.match_info["flow"]))
-
-    async def _give_secret(self, request: web.Request) -> web.Response:
-        body = await body_of(request, codec.SecretBody)
-        cluster = request.match_info["cluster"]
-        return _result(await self._api.clusters.give_secret(cluster, body.key, body.value))
 
 
 @web.middleware
@@ -200,17 +195,6 @@ def _since(request: web.Request) -> int:
             "reading the request", request.path, f"since={text[:40]!r} is not a number from 0 up"
         )
     return int(text)
-
-
-async def _stream(request: web.Request, chunks: Iterable[bytes]) -> web.StreamResponse:
-    response = web.StreamResponse(headers=COMMON_HEADERS)
-    response.content_type = codec.JSON
-    await response.prepare(request)
-    for chunk in chunks:
-        await response.write(chunk)
-        await asyncio.sleep(0)  # write() alone yields only when the reader is slow
-    await response.write_eof()
-    return response
 
 
 def _result(result: CommandResult) -> web.Response:

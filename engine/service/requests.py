@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from typing import TypeVar
 
 from aiohttp import web
@@ -33,3 +35,15 @@ async def body_of(request: web.Request, model: type[_Model]) -> _Model:
 def answer(body: bytes, status: int = 200) -> web.Response:
     """Answer with JSON that is written already."""
     return web.Response(body=body, status=status, content_type=codec.JSON, headers=COMMON_HEADERS)
+
+
+async def stream(request: web.Request, chunks: Iterable[bytes]) -> web.StreamResponse:
+    """Answer with JSON in pieces, letting others in between."""
+    response = web.StreamResponse(headers=COMMON_HEADERS)
+    response.content_type = codec.JSON
+    await response.prepare(request)
+    for chunk in chunks:
+        await response.write(chunk)
+        await asyncio.sleep(0)  # write() alone yields only when the reader is slow
+    await response.write_eof()
+    return response

@@ -55,6 +55,11 @@ class Wire:
         """Ask for what is there."""
         return self._decode(await self._send("GET", path, params=query), answer)
 
+    async def find_out(self, path: str, answer: TypeAdapter[_Answer]) -> _Answer:
+        """Ask for what the engine has to ask a cluster for."""
+        timeout = httpx.Timeout(COMMAND_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        return self._decode(await self._send("GET", path, timeout=timeout), answer)
+
     async def ask(
         self, path: str, body: Mapping[str, Any], answer: TypeAdapter[_Answer]
     ) -> _Answer:

@@ -9,12 +9,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
-from pydantic import JsonValue, SecretStr
-
-from engine.api.cluster_snapshots import ConnectionTest
 from engine.api.group_snapshots import GroupsPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
@@ -270,31 +267,6 @@ class ScriptedFlows:
         await self._engine.asked("take_over", flow)
         self._engine.set_flow(flow, state=FlowState.RUNNING, owner=OWNER, owned_here=True)
         return CommandResult(True, f"{flow} is taken over")
-
-
-class ScriptedClusters:
-    """The clusters' namespace: takes a secret, and the cluster is reached with it."""
-
-    def __init__(self, engine: ScriptedEngine) -> None:
-        self._engine = engine
-
-    async def give_secret(self, cluster: str, key: str, value: SecretStr) -> CommandResult:
-        await self._engine.asked("give_secret", cluster, key, value)
-        self._engine.set_cluster(cluster, reachable=True, reason=None)
-        return CommandResult(True, f"{key} of {cluster} is held")
-
-    async def test(
-        self,
-        name: str,
-        section: Mapping[str, JsonValue] | None = None,
-        secrets: Mapping[str, SecretStr] | None = None,
-    ) -> ConnectionTest:
-        await self._engine.asked("test", name)
-        return self._engine.connections.begin(name, section, secrets)
-
-    async def tested(self, number: int) -> ConnectionTest:
-        await self._engine.asked("tested", number)
-        return self._engine.connections.look(number)
 
 
 class ScriptedEngine:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pydantic import SecretStr
+from pydantic import JsonValue, SecretStr
 
+from engine.api.cluster_snapshots import ClusterDetail, ClusterList, ConnectionTest
 from engine.api.group_snapshots import GroupsPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
@@ -35,6 +37,9 @@ class RecordingEngine:
     groups_pages: dict[str, GroupsPage] = field(default_factory=dict)
     selections: dict[str, SelectionSnapshot] = field(default_factory=dict)
     previews: dict[str, PreviewSnapshot] = field(default_factory=dict)
+    cluster_list: ClusterList = field(default_factory=lambda: ClusterList(2.0, ()))
+    details: dict[str, ClusterDetail] = field(default_factory=dict)
+    tests: dict[int, ConnectionTest] = field(default_factory=dict)
     calls: list[tuple[object, ...]] = field(default_factory=list)
     failure: Exception | None = None
 
@@ -89,6 +94,31 @@ class RecordingEngine:
     @property
     def clusters(self) -> RecordingEngine:
         return self
+
+    async def list(self) -> ClusterList:
+        self._fail()
+        self.calls.append(("list",))
+        return self.cluster_list
+
+    async def detail(self, name: str) -> ClusterDetail:
+        self._fail()
+        self.calls.append(("detail", name))
+        return self.details[name]
+
+    async def test(
+        self,
+        name: str,
+        section: Mapping[str, JsonValue] | None = None,
+        secrets: Mapping[str, SecretStr] | None = None,
+    ) -> ConnectionTest:
+        self._fail()
+        self.calls.append(("test", name, section, secrets))
+        return self.tests[1]
+
+    async def tested(self, number: int) -> ConnectionTest:
+        self._fail()
+        self.calls.append(("tested", number))
+        return self.tests[number]
 
     async def give_secret(self, cluster: str, key: str, value: SecretStr) -> CommandResult:
         return self._command("give_secret", cluster, key, value)

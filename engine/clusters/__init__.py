@@ -1,0 +1,1 @@
+"""What the console shows of clusters, and testing a connection step by step."""
