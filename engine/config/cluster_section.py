@@ -221,7 +221,7 @@ class ClusterConfig(Model):
     ]
     """host:port of one or more brokers."""
     security_protocol: SecurityProtocol = SecurityProtocol.PLAINTEXT
-    """How to connect: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+    """How to connect: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL. SSL encrypts, SASL logs in."""
     sasl: Annotated[SaslConfig | None, Field(validate_default=True)] = None
     """Login; needed with SASL_PLAINTEXT and SASL_SSL."""
     tls: TlsConfig = TlsConfig()
@@ -231,7 +231,8 @@ class ClusterConfig(Model):
     request_timeout: Annotated[Seconds, AfterValidator(within_seconds("3s", "10m"))] = 30.0
     """How long a broker may owe an answer while nothing moves, e.g. 30s."""
     environment: Environment = Environment.DEVELOPMENT
-    """production, staging or development."""
+    """What the cluster is used for: production, staging or development. Colours the console's
+    header; where production is touched, the console asks before more acts."""
     read_only: StrictBool = False
     """Refuse every act that would change this cluster."""
 
