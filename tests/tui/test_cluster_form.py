@@ -14,6 +14,7 @@ from ccr_tui.screens.overview.screen import OverviewScreen
 from engine.errors import CcrError, ConfigError
 from tests.tui.driving import console, screen_lines, screen_text, settle, until, until_shown
 from tests.tui.scripted import ScriptedEngine, small_engine
+from tests.tui.scripted_connection import WRONG_PASSWORD
 
 PASSWORD = "hunter2!"
 
@@ -297,3 +298,41 @@ async def test_a_cluster_is_removed_after_its_name_was_typed() -> None:
         await pilot.press(*"ld", "enter", "enter")
         await until(lambda: engine.config.saves == 1)
     assert "old" not in (await engine.config.document()).section("clusters")
+
+
+async def test_the_connection_is_tested_before_anything_is_saved() -> None:
+    engine = small_engine()
+    async with console(engine, (80, 40)) as (app, pilot):
+        screen = await open_form(app)
+        screen.name_row.control.text = "eu"
+        screen.book["bootstrap_servers"].control.text = "eu-1:9093"
+        screen.book["security_protocol"].control.text = "SASL_PLAINTEXT"
+        screen.book["sasl.mechanism"].control.text = "SCRAM-SHA-256"
+        screen.book["sasl.username"].control.text = "ccr"
+        screen.book["sasl.password"].focus_control()
+        await pilot.press(*PASSWORD, "f4")
+        await until_shown(app, "The connection works.")
+        assert "as ccr, by SCRAM-SHA-256" in screen_text(app)
+        assert "not needed" in line_with(app, "tls ")
+        ((name, section, secrets),) = engine.connections.tested
+        assert name == "eu"
+        assert section == screen.book.section()[0]
+        assert secrets == {"keyring:ccr-eu/ccr": SecretStr(PASSWORD)}
+        engine.connections.steps = WRONG_PASSWORD
+        await pilot.press("r")
+        await until_shown(app, "The step login failed.")
+        assert "the broker refuses the login of ccr" in screen_text(app)
+        assert "Is the password right?" in screen_text(app)
+        await pilot.press("escape")
+        assert app.screen is screen
+        assert (engine.config.saves, engine.config.stored) == (0, [])
+
+
+async def test_a_section_that_cannot_be_tested_says_why() -> None:
+    engine = small_engine()
+    engine.connections.error = ConfigError("testing", "eu", "sasl is missing", "Choose a mechanism")
+    async with console(engine) as (app, pilot):
+        await open_form(app)
+        await pilot.press("f4")
+        await until_shown(app, "sasl is missing")
+        await until_shown(app, "Choose a mechanism")

@@ -32,6 +32,18 @@ _ACTIONS = (
         in_inputs=True,
         why_disabled=reasons.cannot_write,
     ),
+    Action(
+        "cluster.try",
+        "Test the connection as the form has it",
+        SCOPE,
+        ("f4", "ctrl+t"),
+        "Test connection",
+        15,
+        footer_keep=80,
+        method="test",
+        in_inputs=True,
+        why_disabled=reasons.cannot_ask,
+    ),
 )
 
 PLACE = Place(

@@ -8,6 +8,7 @@ from textual.containers import VerticalScroll
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.screens.cluster_form import fields
 from ccr_tui.screens.cluster_form.place import SCOPE
+from ccr_tui.screens.dialogs.connection import ConnectionDialog
 from ccr_tui.screens.editing.screen import EditingScreen
 from ccr_tui.widgets.form.book import FieldBook
 from ccr_tui.widgets.form.rows import FieldRow
@@ -39,3 +40,20 @@ class ClusterFormScreen(EditingScreen):
     def show_row(self, row: FieldRow) -> None:
         """Bring a field into sight."""
         row.scroll_visible(animate=False)
+
+    def do_test(self) -> None:
+        """Test the connection as the form has it, with the secrets that were typed."""
+        self._begin(self._test, "test")
+
+    async def _test(self) -> None:
+        await self.typed_ahead()
+        section, wrong = self.book.section()
+        if wrong:
+            self.notify(
+                f"Not tested: {'.'.join(map(str, wrong[0][0]))} {wrong[0][1]}", markup=False
+            )
+            return
+        clusters = self.console.bridge.api.clusters
+        name = self.entry_name or "the new cluster"
+        dialog = ConnectionDialog(clusters, name, section, dict(self.book.secrets()))
+        self.app.push_screen(dialog)

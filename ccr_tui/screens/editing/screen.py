@@ -303,7 +303,7 @@ class EditingScreen(CcrScreen):
 
     async def _save(self) -> None:
         self._all_problems = True
-        await self._typed()
+        await self.typed_ahead()
         proposal = await self.attempt()
         document = self.document
         if document is None:
@@ -328,7 +328,7 @@ class EditingScreen(CcrScreen):
             self.book.forget_secrets()
             self.after_save(applied)
 
-    async def _typed(self) -> None:
+    async def typed_ahead(self) -> None:
         """Wait until every field has taken in what was typed ahead."""
         rows = (self.name_row, *self.book.rows.values())
         waits = [asyncio.Event() for _ in rows]

@@ -1,0 +1,125 @@
+"""Tests the way to a cluster, step by step, and explains the step that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from pydantic import JsonValue, SecretStr
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from ccr_tui.bridge import told
+from ccr_tui.widgets.facts import Fact, FactsView
+from ccr_tui.widgets.table.columns import Tone
+from engine.api.cluster_protocol import ClustersApi
+from engine.api.cluster_snapshots import ConnectionTest, StepState, TestStep
+from engine.errors import CcrError
+from engine.printable import printable
+
+LOOK_EVERY = 0.2
+"""Seconds between two looks at a test that is under way."""
+_TONES = {
+    StepState.OK: Tone.GOOD,
+    StepState.DOUBTFUL: Tone.WARN,
+    StepState.FAILED: Tone.BAD,
+    StepState.RUNNING: Tone.STRONG,
+}
+
+
+class ConnectionDialog(ModalScreen[None]):
+    """Runs a test as soon as it is opened; closing it leaves the test to itself."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,q", "close", "Close", show=False),
+        Binding("down,pagedown", "scroll(8)", show=False),
+        Binding("up,pageup", "scroll(-8)", show=False),
+        Binding("r", "again", "Test again", show=False),
+    ]
+
+    def __init__(
+        self,
+        clusters: ClustersApi,
+        name: str,
+        section: Mapping[str, JsonValue] | None = None,
+        secrets: Mapping[str, SecretStr] | None = None,
+    ) -> None:
+        """`section` and `secrets` as `ClustersApi.test` takes them: for what is not saved yet."""
+        super().__init__()
+        self._clusters = clusters
+        self._cluster = name
+        self._section = section
+        self._secrets = secrets
+        self._facts = FactsView()
+
+    def compose(self) -> ComposeResult:
+        """Title, steps, how to close."""
+        with Vertical(classes="dialog -wide"):
+            yield Static(f"Connection to {self._cluster}", markup=False, classes="dialog-title")
+            with VerticalScroll(id="steps", can_focus=False):
+                yield self._facts
+            yield Static("r tests again, Esc closes", markup=False, classes="dialog-hint")
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self.action_again()
+
+    def action_again(self) -> None:
+        """Test from the beginning."""
+        self.run_worker(self._run(), group="test", exclusive=True)
+
+    def action_close(self) -> None:
+        """Close."""
+        self.dismiss(None)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll the steps."""
+        self.query_one("#steps", VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    async def _run(self) -> None:
+        self._facts.show([[("Testing.", Tone.PLAIN)]])
+        try:
+            test = await self._clusters.test(self._cluster, self._section, self._secrets)
+            while not test.done:
+                self._facts.show(test_facts(test))
+                await asyncio.sleep(LOOK_EVERY)
+                test = await self._clusters.tested(test.id)
+        except CcrError as error:
+            what, next_step = told(error)
+            self._facts.show(
+                [
+                    [(printable(what), Tone.BAD)],
+                    [("Next  ", Tone.DIM), (printable(next_step), Tone.STRONG)],
+                ]
+            )
+            return
+        self._facts.show(test_facts(test))
+
+
+def test_facts(test: ConnectionTest) -> list[Fact]:
+    """Say how far a test is, and at its end how it went."""
+    facts: list[Fact] = [fact for step in test.steps for fact in _step_facts(step)]
+    if test.done:
+        failed = test.failed
+        words = f"The step {failed.name} failed." if failed else "The connection works."
+        facts += [[("", Tone.PLAIN)], [(words, Tone.BAD if failed else Tone.GOOD)]]
+    return facts
+
+
+def _step_facts(step: TestStep) -> Iterator[Fact]:
+    took = f"  {step.seconds * 1000:,.0f} ms" if step.seconds is not None else ""
+    state = (step.state.value, _TONES.get(step.state, Tone.DIM))
+    yield [(f"{step.name:<12} ", Tone.DIM), state, (took, Tone.DIM)]
+    if step.state in (StepState.WAITING, StepState.SKIPPED, StepState.NOT_REACHED):
+        return
+    indent = " " * 13
+    for seen in step.seen:
+        yield [(indent, Tone.DIM), (printable(seen), Tone.PLAIN)]
+    if step.problem:
+        yield [(indent, Tone.DIM), (printable(step.problem), _TONES.get(step.state, Tone.PLAIN))]
+    if step.next_step:
+        yield [(indent, Tone.DIM), (printable(step.next_step), Tone.STRONG)]
