@@ -1,31 +1,20 @@
 """Screens with a list and, behind each of its rows, what that row consists of.
 
-One question to the engine feeds both. `/` filters, Enter opens, Esc goes back up; what cannot be
-asked any more stays on the screen with its age.
+One question to the engine feeds both; Enter opens, Esc goes back up.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Generic
+from typing import Any
 
 from textual import on
-from textual.app import ComposeResult
-from textual.widgets import Static
 
 from ccr_tui.actions import ActionContext
-from ccr_tui.asking import AnswerT, Asked, Asker
-from ccr_tui.filtering import FilterError
-from ccr_tui.formats import age
-from ccr_tui.screens.base import CcrScreen, Console
-from ccr_tui.screens.dialogs.text import TextDialog
-from ccr_tui.state import ConsoleState
-from ccr_tui.symbols import Symbols
-from ccr_tui.widgets.details import DetailPanel
-from ccr_tui.widgets.facts import Fact, FactsView
-from ccr_tui.widgets.filterbar import FilterBar
-from ccr_tui.widgets.oneline import OneLine
+from ccr_tui.asking import AnswerT
+from ccr_tui.screens.asked import TablesScreen
+from ccr_tui.screens.base import Console
+from ccr_tui.widgets.facts import Fact
 from ccr_tui.widgets.table.columns import Tone
 from ccr_tui.widgets.table.filtered import FilteredTable
 from ccr_tui.widgets.table.view import LineTable
@@ -33,56 +22,15 @@ from engine.api.snapshots import FlowSnapshot
 from engine.printable import printable
 
 
-class ListingScreen(CcrScreen, Generic[AnswerT]):
-    """About one flow, its subject."""
-
-    EVERY = 2.0
-    """Seconds between two questions."""
+class ListingScreen(TablesScreen[AnswerT]):
+    """About one flow, its subject. Its tables are the list, and the parts of one of its rows."""
 
     def __init__(self, console: Console, subject: str | None = None) -> None:
         super().__init__(console, subject)
         self.flow_name = subject or ""
-        self.asker: Asker[AnswerT] = Asker(self, self.ask, every=self.EVERY)
-        self.heading = OneLine(classes="heading")
-        self.summary = FactsView()
-        self.trouble = Static("", markup=False, classes="trouble")
-        self.filter_bar = FilterBar()
-        self.outer, self.inner = self.tables(console.symbols)
-        self.detail = DetailPanel(console.symbols, id="detail")
+        self.outer, self.inner = self.all_tables
         self.opened: str | None = None
         """The row whose parts are shown; None: the list itself is."""
-
-    # what a screen of this kind says for itself
-
-    @abstractmethod
-    async def ask(self) -> AnswerT:
-        """Ask the engine."""
-
-    @abstractmethod
-    def tables(self, symbols: Symbols) -> tuple[FilteredTable[Any], FilteredTable[Any]]:
-        """Make the list, and the table of a row's parts."""
-
-    @abstractmethod
-    def fill(self, answer: AnswerT) -> None:
-        """Put an answer into both tables."""
-
-    @abstractmethod
-    def headline(self) -> str:
-        """Return what stands above it all."""
-
-    @abstractmethod
-    def told(self, answer: AnswerT) -> list[Fact]:
-        """Sum the answer up."""
-
-    @abstractmethod
-    def described(self, row: Any) -> tuple[str, list[Fact]]:
-        """Return heading and facts of a row of either table."""
-
-    @abstractmethod
-    def nothing(self, answer: AnswerT | None) -> str:
-        """Say why a table without rows has none."""
-
-    # the rest
 
     @property
     def shown(self) -> FilteredTable[Any]:
@@ -98,72 +46,6 @@ class ListingScreen(CcrScreen, Generic[AnswerT]):
         """Act on the flow."""
         return ActionContext(self.console.state, self.flow)
 
-    def compose_body(self) -> ComposeResult:
-        """Heading, sums, trouble, filter, tables, details."""
-        yield self.heading
-        yield self.summary
-        yield self.trouble
-        yield self.filter_bar
-        yield self.outer.pane
-        yield self.inner.pane
-        yield self.detail
-
-    def on_mount(self) -> None:
-        """Begin to ask."""
-        self.filter_bar.display = False
-        self.trouble.display = False
-        self._show_level(None)
-        self.run_worker(self.asker.run(), group="asking")
-
-    def on_screen_resume(self) -> None:
-        """Ask at once: what is shown is as old as the last visit."""
-        self.asker.poke()
-        super().on_screen_resume()
-
-    def on_asked(self, event: Asked) -> None:
-        """Take the answer in."""
-        event.stop()
-        if self.asker.answer is not None:
-            self.fill(self.asker.answer)
-        self.show_state()
-
-    def show_body(self, state: ConsoleState, now: float) -> None:
-        """Bring everything up to date."""
-        rule = self.console.symbols.rule
-        old = self.asker.age(now)
-        asked = f" asked {age(old)} ago {rule}" if old is not None else ""
-        self.heading.show([(f"{rule} {self.headline()} ", "")], [(asked, "")], rule)
-        answer = self.asker.answer
-        self.summary.show(self.told(answer) if answer is not None else [])
-        trouble = self.asker.trouble(now)
-        self.trouble.display = bool(trouble) and answer is not None
-        self.trouble.update(printable(trouble))
-        self.shown.table.settle()
-        self.shown.pane.show_note(self._note(trouble, answer))
-        self._show_detail()
-
-    def _note(self, trouble: str, answer: AnswerT | None) -> str:
-        table, active = self.shown.table, self.shown.filter
-        if table.book.rows:
-            if table.book.shown or active is None:
-                return ""
-            return f"No {self.shown.noun} matches /{active.text}. Esc clears the filter."
-        if answer is None and trouble:
-            return f"No data: {printable(trouble)}"
-        return self.nothing(answer)
-
-    def _show_detail(self) -> None:
-        row = self.shown.table.current
-        if row is None:
-            self.detail.show(f"No {self.shown.noun}", [])
-            return
-        heading, facts = self.described(row)
-        self.detail.show(heading, facts, "i: in full")
-
-    @on(LineTable.Highlighted)
-    def _highlighted(self) -> None:
-        self._show_detail()
-
     @on(LineTable.Opened)
     def do_open(self) -> None:
         """Show the parts of the row under the cursor; of a part, everything."""
@@ -174,18 +56,9 @@ class ListingScreen(CcrScreen, Generic[AnswerT]):
         else:
             self.do_details()
 
-    def do_details(self) -> None:
-        """Show what is under the cursor in full."""
-        row = self.shown.table.current
-        if row is not None:
-            self.app.push_screen(TextDialog(*self.described(row)))
-
     def do_back(self) -> None:
         """Clear the filter, go back to the list, or leave."""
-        if self.shown.filter is not None:
-            self.filter_bar.input.value = ""
-            self._set_filter("")
-        elif self.opened is not None:
+        if self.shown.filter is None and self.opened is not None:
             self._show_level(None)
         else:
             super().do_back()
@@ -196,44 +69,7 @@ class ListingScreen(CcrScreen, Generic[AnswerT]):
             self.inner.replace(())
             self.inner.table.restart()
         self.opened = opened
-        answer = self.asker.answer
-        if answer is not None:
-            self.fill(answer)
-        for each in (self.outer, self.inner):
-            each.show(shown=each is self.shown)
-        self.show_state()
-
-    def do_sort_next(self) -> None:
-        """Sort by the next column that is on the screen."""
-        self.shown.sort_next()
-
-    def do_sort_reverse(self) -> None:
-        """Sort the other way."""
-        self.shown.pane.sort_by(self.shown.table.book.order.column)
-
-    def do_filter(self) -> None:
-        """Type a filter."""
-        active = self.shown.filter
-        self.filter_bar.open(active.text if active else "")
-
-    @on(FilterBar.Edited)
-    def _filter_edited(self, event: FilterBar.Edited) -> None:
-        self._set_filter(event.text)
-
-    @on(FilterBar.Closed)
-    def _filter_closed(self) -> None:
-        self.filter_bar.display = False
-        self.shown.table.focus()
-
-    def _set_filter(self, text: str) -> None:
-        try:
-            changed = self.shown.set_filter(text)
-        except FilterError as error:
-            self.filter_bar.problem.update(str(error))
-            return
-        self.filter_bar.problem.update(self.shown.filter.trouble if self.shown.filter else "")
-        if changed:
-            self.show_state()
+        self.show_table()
 
 
 def sentences(texts: Sequence[str], tone: Tone = Tone.PLAIN) -> list[Fact]:
