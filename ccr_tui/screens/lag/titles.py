@@ -60,7 +60,7 @@ class LagTitles(Vertical):
                 )
             if flow.partitions_waiting:
                 left.append((f"  {flow.partitions_waiting:,} waiting", "toned--warn"))
-        self.first.show(left, [(_position(views.current), ""), (" ", "")])
+        self.first.show(left, [(f" {_position(views.current)} ", "")])
         self.second.show(self._rates(flow) if flow else [])
         self._warn(flow, state, now)
 

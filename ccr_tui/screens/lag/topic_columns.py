@@ -47,7 +47,8 @@ def states(row: TopicRow, symbols: Symbols) -> Cell:
     if len(row.words) == 1:
         return f"{symbols.word(worst)}", word_tone(worst)
     told = [f"{symbols.mark(worst)} {count:,} {worst}"]
-    told += [f"{number:,} {word}" for word, number in row.words[1:_WORDS]]
+    worth_saying = [pair for pair in row.words[1:] if WORD_RANKS[pair[0]] >= 1]
+    told += [f"{number:,} {word}" for word, number in worth_saying[: _WORDS - 1]]
     return ", ".join(told), word_tone(worst)
 
 
