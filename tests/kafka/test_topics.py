@@ -26,7 +26,7 @@ from engine.api.preview_snapshots import (
 )
 from engine.api.snapshots import FlowState, PartitionState
 from engine.config.cluster_section import ClusterConfig
-from engine.config.flow_section import TopicSelection
+from engine.config.flow_section import FlowConfig, TopicSelection
 from engine.kafka.cluster import LATEST, Cluster
 from engine.kafka.topic_configs import alter_configs, described_configs
 from engine.sandbox import Sandbox
@@ -237,7 +237,14 @@ async def test_what_is_previewed_is_what_happens(
             name, TopicSelection(include=[rf"{at}\.tmp"], exclude=[])
         )
         assert plan_of(tried, f"{at}.tmp").action == Action.CREATE
-        assert f"{at}.tmp" not in (await sides.west.metadata()).topics
+        # And so is a flow that is not there yet.
+        section = {"source": "east", "target": "west", "topics": {"include": [new]}}
+        candidate = FlowConfig.model_validate({**section, "rename": "prefix"})
+        selected = await engine.api.flows.select("not-there", candidate)
+        assert (selected.taken, selected.prefix) == (1, "east.")
+        planned = plan_of(await engine.api.flows.preview("not-there", candidate), new)
+        assert (planned.action, planned.target_topic) == (Action.CREATE, f"east.{new}")
+        assert not {f"{at}.tmp", f"east.{new}"} & set((await sides.west.metadata()).topics)
 
 
 async def test_configs_follow_and_an_operators_own_are_left_alone(

@@ -215,7 +215,7 @@ def _control(spec: FieldSpec, *, named: bool) -> Control:
         unset = "" if spec.default or spec.required else "not set"
         return ChoiceControl(spec.choices, spec.default, unset)
     default = f"default: {spec.default}" if spec.default else ""
-    placeholder = default or ("" if spec.required else "not set")
+    placeholder = default or (spec.help if spec.required else "not set")
     if spec.kind in _SEVERAL:
         return LinesControl(placeholder)
     return TextControl(placeholder)
