@@ -29,6 +29,10 @@ class ConnectorFile:
     def read(self) -> None:
         """Account for all settings."""
         source, target = self.names()
+        if source == target:
+            target = f"{source[:70]}-target"
+            question = f"both clusters are called {source}: may this one be {target}?"
+            self.ledger.decide("target.cluster.alias", question, f"clusters.{target}")
         self._make_cluster(source, self.SOURCE)
         self._make_cluster(target, self.TARGET)
         flow = FlowDraft(self._flow_name(source, target), source, target)

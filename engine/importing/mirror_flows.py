@@ -79,6 +79,11 @@ class MirrorFlow:
             self._note("topics", "every topic, as with MirrorMaker 2")
         else:
             put_regexes(self._ledger, self._flow, topics, "topics.include")
+            if not self._flow.section["topics"]["include"]:
+                del self._flow.section["topics"]["include"]  # without, ccr would take them all
+                question = "it names no topic, so MirrorMaker 2 mirrors none: which are meant?"
+                self._ledger.decide(topics.key, question, self._flow.place("topics.include"))
+                self._flow.blocked.append("no topics are named; without, ccr would take all")
         excluded = self._settings.get("topics.exclude") or self._settings.get("topics.blacklist")
         if excluded is None:
             self._flow.put("topics.exclude", [r".*-internal"])

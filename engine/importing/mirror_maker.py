@@ -39,7 +39,10 @@ class MirrorMakerFile:
     def read(self) -> None:
         """Account for all settings."""
         aliases = self._aliases()
-        names = {alias: valid_name(self._ledger, "clusters", alias, "source") for alias in aliases}
+        names: dict[str, str] = {}
+        for number, alias in enumerate(aliases, 1):
+            name = valid_name(self._ledger, "clusters", alias, f"cluster-{number}")
+            names[alias] = f"{name[:70]}-{number}" if name in names.values() else name
         for alias, name in names.items():
             found = self._of_cluster(alias)
             maker = ClusterMaker(self._ledger, self._secrets, name, found)

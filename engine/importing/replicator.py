@@ -85,6 +85,7 @@ class ReplicatorFile(ConnectorFile):
         if excluded:
             put_names(ledger, flow, excluded, "topics.exclude")
         if not flow.section.get("topics", {}).get("include"):
+            flow.section.get("topics", {}).pop("include", None)
             question = "no topics are named, and Replicator then replicates none: which are meant?"
             ledger.decide("topic.whitelist", question, flow.place("topics.include"))
             flow.blocked.append("no topics are named; without, ccr would take all there are")

@@ -9,6 +9,7 @@ from engine.config.editing.differences import intended
 from engine.config.editing.editor import new_text
 from engine.config.editing.edits import Put
 from engine.importing.report import Imported, Outcome
+from engine.printable import printable
 
 _WIDTH = 98
 
@@ -44,7 +45,7 @@ def _left_out(imported: Imported) -> Iterator[str]:
 
 def _comment(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
-        words, text = line.split(), "#"
+        words, text = printable(line).split(), "#"
         for word in words:
             if len(text) + 1 + len(word) > _WIDTH and text.strip("# "):
                 yield text
