@@ -54,6 +54,7 @@ class ActionContext:
     partition: PartitionSnapshot | None = None
     event: Event | None = None
     topic: TopicInSight | None = None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

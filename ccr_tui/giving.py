@@ -14,7 +14,7 @@ from engine.errors import CcrError
 
 async def secrets(app: App[None], bridge: EngineBridge, context: ActionContext) -> None:
     """Ask for each secret that is wanted, in a worker: it waits for answers."""
-    for wanted in wanted_secrets(context.state, context.flow):
+    for wanted in wanted_secrets(context):
         value = await app.push_screen_wait(SecretDialog(wanted))
         if value is None:
             return

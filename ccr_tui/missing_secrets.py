@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ccr_tui.state import ConsoleState
-from engine.api.snapshots import ClusterSnapshot, FlowSnapshot, SecretSnapshot
+from ccr_tui.actions import ActionContext
+from engine.api.snapshots import ClusterSnapshot, SecretSnapshot
 from engine.config.secrets import SecretState
 
 
@@ -25,14 +25,17 @@ class WantedSecret:
         return f"{self.secret.key} of {self.cluster.name}"
 
 
-def wanted_secrets(state: ConsoleState, flow: FlowSnapshot | None) -> list[WantedSecret]:
-    """Return the missing secrets of a flow's clusters, or else those that may be wrong."""
-    if state.snapshot is None or flow is None:
-        return []
+def wanted_secrets(context: ActionContext) -> list[WantedSecret]:
+    """Return the missing secrets of the clusters in sight, or else those that may be wrong.
+
+    They are the cluster that is acted on, or the flow's.
+    """
+    flow, snapshot = context.flow, context.state.snapshot
+    names = (flow.source, flow.target) if flow else (context.cluster,)
     found = [
         WantedSecret(cluster, secret)
-        for cluster in state.snapshot.clusters
-        if cluster.name in (flow.source, flow.target) and not cluster.reachable
+        for cluster in (snapshot.clusters if snapshot else ())
+        if cluster.name in names and not cluster.reachable
         for secret in cluster.secrets
     ]
     return [wanted for wanted in found if wanted.missing] or found

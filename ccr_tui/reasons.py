@@ -100,12 +100,21 @@ def cannot_accept_partition(context: ActionContext) -> str | None:
 
 def cannot_give_secret(context: ActionContext) -> str | None:
     """Need a cluster that is not reached, and that has secrets."""
-    reason = _cannot_command(context) or no_flow(context)
-    if reason or context.flow is None:
+    reason = _cannot_command(context)
+    if reason:
         return reason
-    if wanted_secrets(context.state, context.flow):
+    if context.flow is None and context.cluster is None:
+        return "no flow is selected"
+    if wanted_secrets(context):
         return None
+    if context.flow is None:
+        return f"{context.cluster} waits for no secret"
     return f"no cluster of {context.flow.name} waits for a secret"
+
+
+def cannot_ask_cluster(context: ActionContext) -> str | None:
+    """Need a cluster, and an engine that answers."""
+    return cannot_ask(context) or (None if context.cluster else "no cluster is selected")
 
 
 def cannot_take_over(context: ActionContext) -> str | None:

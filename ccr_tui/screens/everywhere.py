@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from ccr_tui.places import Place
+from ccr_tui.screens.cluster.place import PLACE as CLUSTER
 from ccr_tui.screens.cluster_form.place import PLACE as CLUSTER_FORM
+from ccr_tui.screens.clusters.place import PLACE as CLUSTERS
 from ccr_tui.screens.flow_editor.place import PLACE as FLOW_EDITOR
 from ccr_tui.screens.groups.place import PLACE as GROUPS
 from ccr_tui.screens.lag.place import PLACE as LAG
 from ccr_tui.screens.loss.place import PLACE as LOSS
 from ccr_tui.screens.overview.place import PLACE as OVERVIEW
 
-PLACES: tuple[Place, ...] = (OVERVIEW, LAG, GROUPS, LOSS, FLOW_EDITOR, CLUSTER_FORM)
+PLACES: tuple[Place, ...] = (
+    OVERVIEW,
+    LAG,
+    GROUPS,
+    LOSS,
+    CLUSTERS,
+    CLUSTER,
+    FLOW_EDITOR,
+    CLUSTER_FORM,
+)
 
 
 def place_named(place_id: str) -> Place:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ccr_tui import formats
-from ccr_tui.actions import key_name
+from ccr_tui.actions import ActionContext, key_name
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.missing_secrets import wanted_secrets
 from ccr_tui.screens.overtaking import flow_overtaking_facts
@@ -46,7 +46,9 @@ def flow_facts(flow: FlowSnapshot, state: ConsoleState, now: float, symbols: Sym
 
 
 def _missing_secrets(flow: FlowSnapshot, state: ConsoleState) -> list[Fact]:
-    missing = [str(wanted) for wanted in wanted_secrets(state, flow) if wanted.missing]
+    missing = [
+        str(wanted) for wanted in wanted_secrets(ActionContext(state, flow)) if wanted.missing
+    ]
     if not missing or state.read_only:
         return []
     key = key_name(REGISTRY["secret.give"].keys[0])

@@ -1,0 +1,1 @@
+"""One cluster: brokers, topics, groups, quotas."""
