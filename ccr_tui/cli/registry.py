@@ -92,6 +92,12 @@ GROUPS = (
                 needs_config=True,
             ),
             Verb(
+                "audit",
+                "ccr_tui.cli.audit",
+                "who did what to the engine, and how it ended",
+                needs_config=True,
+            ),
+            Verb(
                 "preview",
                 "ccr_tui.cli.preview",
                 "what a flow does with each topic, and why",

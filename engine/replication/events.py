@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from engine.api.snapshots import Event, Severity
 from engine.printable import printable
@@ -31,6 +31,12 @@ class Events:
     def last_id(self) -> int:
         """Id of the newest event; 0 before the first."""
         return self._last_id
+
+    def restore(self, events: Iterable[Event]) -> None:
+        """Begin with what happened before this engine was started; ids go on from there."""
+        for event in events:
+            self._ring.append(event)
+            self._last_id = max(self._last_id, event.id)
 
     def subscribe(self, listener: Callable[[Event], None]) -> None:
         """Call `listener` with every event from now on."""

@@ -32,6 +32,7 @@ from aiohttp import web
 from engine import __version__
 from engine.api.protocol import EngineApi
 from engine.api.snapshots import CommandResult
+from engine.audit.caller import ORIGIN_HEADER, Caller, asked_by, here, shortened, user_of
 from engine.errors import CcrError, ConfigError, ConnectError, KafkaError, RefusedError
 from engine.service import codec
 from engine.service.cluster_control import ClusterRoutes
@@ -150,9 +151,10 @@ class ControlServer:
 async def _guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """Let in only this user and this API version, and answer every failure as JSON."""
     try:
-        _check_peer(request)
+        who = _check_peer(request)
         _check_version(request)
-        return await handler(request)
+        with asked_by(who):
+            return await handler(request)
     except web.HTTPException as error:
         return _failed(_as_error(request, error), error.status)
     except CcrError as error:
@@ -163,17 +165,22 @@ async def _guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
         return _failed(CcrError("answering", f"{request.method} {request.path}", cause), 500)
 
 
-def _check_peer(request: web.Request) -> None:
-    """Refuse other users. Where SO_PEERCRED is missing, the directory's mode 0700 stands alone."""
+def _check_peer(request: web.Request) -> Caller:
+    """Refuse other users; return who it is.
+
+    Where SO_PEERCRED is missing, the directory's mode 0700 stands alone.
+    """
+    told = shortened(request.headers.get(ORIGIN_HEADER, "the control socket"))
     if not hasattr(socket, "SO_PEERCRED"):
-        return
+        return here(told)
     connection = request.get_extra_info("socket")
     if connection is None:
         raise web.HTTPForbidden(reason="the peer is gone")
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    _pid, uid, _gid = _UCRED.unpack(credentials)
+    pid, uid, _gid = _UCRED.unpack(credentials)
     if uid not in (0, os.geteuid()):
         raise web.HTTPForbidden(reason=f"user id {uid} may not steer this engine")
+    return Caller(user_of(uid), uid, pid, told)
 
 
 def _check_version(request: web.Request) -> None:

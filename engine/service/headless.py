@@ -19,12 +19,16 @@ from typing import TYPE_CHECKING, Any
 from engine import __version__
 from engine.api.local import LocalEngineApi
 from engine.api.protocol import EngineApi
-from engine.api.snapshots import EngineMode, FlowState
+from engine.api.snapshots import EngineMode, FlowState, Severity
+from engine.audit.audited import as_event, audited
+from engine.audit.file import Act, AuditFile
 from engine.config import loader
 from engine.config.model import Config
 from engine.engine import Engine
 from engine.errors import CcrError, ExitCode
 from engine.reload.reloader import Reloader
+from engine.replication.events import RING
+from engine.service.event_file import read_events
 from engine.service.listening import listen
 from engine.service.lock import ServiceLock
 from engine.service.logs import LogFormat, ServiceLog, fields
@@ -70,6 +74,7 @@ def serve(options: ServiceOptions, on_ready: _OnReady | None = None) -> int:
         options.log_format,
         narrate=not options.embedded,
         owns_stderr=options.embedded,
+        events=paths.events,
     )
     faulthandler.enable()
     with ServiceLock(paths), log:
@@ -106,9 +111,15 @@ class _Service:
             standby="observe" if options.embedded else "auto",
             read_only=options.read_only,
         )
+        self._engine.events.restore(read_events(paths.events, RING))
         self._reloader = Reloader(self._engine)
         self._reloading: set[asyncio.Future[None]] = set()
-        self._api: EngineApi = LocalEngineApi(self._engine, self._reloader)
+        api = LocalEngineApi(self._engine, self._reloader)
+        self._api: EngineApi = audited(api, AuditFile(paths.audit), self._tell_act)
+
+    def _tell_act(self, act: Act) -> None:
+        severity = Severity.WARNING if act.outcome in ("refused", "failed") else Severity.INFO
+        self._engine.events.emit(severity, *as_event(act))
 
     async def run(self) -> ExitCode:
         self._shutdown.listen_to_signals()

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from engine.api.snapshots import Event
 from engine.printable import printable
+from engine.service.event_file import events_handler
 from engine.service.log_writing import LogFile, Narrator, Quieten, ToWriters, Writer, is_noisy
 
 FLUSH_TIMEOUT_S = 2.0
@@ -84,9 +85,18 @@ class ServiceLog:
     """Sets up logging for the process; a context manager that writes out what is left."""
 
     def __init__(
-        self, path: Path, log_format: LogFormat, *, narrate: bool = True, owns_stderr: bool = False
+        self,
+        path: Path,
+        log_format: LogFormat,
+        *,
+        narrate: bool = True,
+        owns_stderr: bool = False,
+        events: Path | None = None,
     ) -> None:
-        """Prepare; with `narrate` off (a child of the console) lines go to the file alone."""
+        """Prepare; with `narrate` off (a child of the console) lines go to the file alone.
+
+        `events` is the file that keeps the engine's events.
+        """
         self.path: Path | None = path
         self.stuck = False
         self._file_error = ""
@@ -99,6 +109,8 @@ class ServiceLog:
         else:
             file.setFormatter(HumanFormatter())
             handlers.append(file)
+            if events is not None:
+                handlers.append(events_handler(events))
         self._writers = [Writer(handler) for handler in handlers]
         self._handler = ToWriters(self._writers)
         self._handler.addFilter(Quieten())

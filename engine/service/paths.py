@@ -33,6 +33,8 @@ class ServicePaths:
     lock: Path
     log: Path
     embedded_log: Path
+    events: Path
+    audit: Path
 
 
 def service_paths(config_path: str | Path) -> ServicePaths:
@@ -51,6 +53,8 @@ def service_paths(config_path: str | Path) -> ServicePaths:
         lock=directory / f"{name}.lock",
         log=logs / f"{name}.log",
         embedded_log=logs / f"{name}-embedded.log",
+        events=logs / f"{name}-events.jsonl",
+        audit=logs / f"{name}-audit.jsonl",
     )
     if len(os.fsencode(paths.socket)) > MAX_SOCKET_PATH_BYTES:
         raise ConfigError(

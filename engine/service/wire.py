@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from engine import __version__
 from engine.api.snapshots import CommandResult
+from engine.audit.caller import ORIGIN_HEADER, origin
 from engine.errors import ConnectError, RefusedError
 from engine.service import codec
 from engine.service.paths import check_runtime_dir
@@ -43,6 +44,7 @@ class Wire:
             headers={
                 codec.API_VERSION_HEADER: codec.API_VERSION,
                 codec.CCR_VERSION_HEADER: __version__,
+                ORIGIN_HEADER: origin(),
             },
             trust_env=False,
         )

@@ -1,0 +1,139 @@
+"""An EngineApi of which every command is put on record.
+
+What a command is says the protocol: a method that returns CommandResult or Applied. So a new one
+is audited from its first day (tests/unit/test_audit.py goes over the whole protocol).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, cast, get_type_hints
+
+from engine.api.cluster_protocol import ClustersApi
+from engine.api.config_protocol import ConfigApi
+from engine.api.config_snapshots import Applied
+from engine.api.protocol import EngineApi, FlowsApi
+from engine.api.snapshots import CommandResult
+from engine.audit.caller import caller
+from engine.audit.file import Act, AuditFile
+from engine.config.editing.edits import Put, Remove
+from engine.errors import CcrError, RefusedError
+
+log = logging.getLogger(__name__)
+
+NAMESPACES: Mapping[str, type] = {
+    "flows": FlowsApi,
+    "clusters": ClustersApi,
+    "config": ConfigApi,
+}
+_CHANGES = (CommandResult, Applied)
+Tell = Callable[[Act], None]
+
+
+def commands(protocol: type) -> set[str]:
+    """Return the methods of a namespace that change something."""
+    return {
+        name
+        for name, method in vars(protocol).items()
+        if inspect.isfunction(method) and get_type_hints(method).get("return") in _CHANGES
+    }
+
+
+def audited(api: EngineApi, file: AuditFile, tell: Tell) -> EngineApi:
+    """Return the same API with every command on record; `tell` hears of each act, too."""
+    return cast("EngineApi", _Audited(api, file, tell))
+
+
+class _Audited:
+    """The API itself: what is no namespace only looks."""
+
+    def __init__(self, api: EngineApi, file: AuditFile, tell: Tell) -> None:
+        self._api = api
+        for name, protocol in NAMESPACES.items():
+            inner = getattr(api, name)
+            setattr(self, name, _Namespace(name, inner, commands(protocol), file, tell))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._api, name)
+
+
+class _Namespace:
+    def __init__(
+        self, name: str, inner: object, audited: set[str], file: AuditFile, tell: Tell
+    ) -> None:
+        self._name = name
+        self._inner = inner
+        self._audited = audited
+        self._file = file
+        self._tell = tell
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+        return self._recorded(name, method) if name in self._audited else method
+
+    def _recorded(
+        self, name: str, method: Callable[..., Awaitable[Any]]
+    ) -> Callable[..., Awaitable[Any]]:
+        @functools.wraps(method)
+        async def act(*args: Any, **kwargs: Any) -> Any:
+            arguments = _told(inspect.signature(method).bind(*args, **kwargs).arguments)
+            outcome, text = "failed", "it did not end"
+            try:
+                result = await method(*args, **kwargs)
+            except RefusedError as error:
+                outcome, text = "refused", str(error)
+                raise
+            except CcrError as error:
+                text = str(error)
+                raise
+            except Exception as error:
+                text = f"{type(error).__name__}"
+                raise
+            else:
+                outcome, text = ("done" if result.changed else "unchanged"), result.text
+                return result
+            finally:
+                await self._record(f"{self._name}.{name}", arguments, outcome, text)
+
+        return act
+
+    async def _record(self, did: str, arguments: dict[str, Any], outcome: str, text: str) -> None:
+        who = caller()
+        act = Act(time.time(), who.user, who.uid, who.pid, who.told, did, arguments, outcome, text)
+        self._tell(act)
+        try:
+            await asyncio.shield(asyncio.to_thread(self._file.write, act))
+        except OSError as error:
+            log.error(
+                "the audit log %s cannot be written: %s; this is missing there: %s",
+                self._file.path,
+                error.strerror or error,
+                act,
+            )
+
+
+def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments as they are put on record: of edits the places, of other things the text."""
+    return {name: _plain(value) for name, value in arguments.items()}
+
+
+def _plain(value: object) -> Any:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, Put | Remove):
+        return f"{value.kind} {'.'.join(value.path)}"
+    if isinstance(value, Sequence):
+        return [_plain(each) for each in value]
+    return str(value)
+
+
+def as_event(act: Act) -> tuple[str, str]:
+    """Return subject and text of the event that tells of an act."""
+    of = act.arguments.get("flow") or act.arguments.get("cluster") or "the configuration"
+    origin = f" ({act.origin})" if act.origin else ""
+    return str(of), f"{act.user}{origin}: {act.did}: {act.outcome}: {act.text}"
