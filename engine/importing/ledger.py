@@ -11,7 +11,7 @@ from engine.printable import printable
 
 _SECRET = re.compile(
     r"password|passwd|passphrase|secret|jaas|token(?!\.endpoint)|license|credential(?!s?\.source)"
-    r"|keystore\.key\b|private\.?key(?!.*file)|user\.info|api\.?key|access\.?key",
+    r"|(?:^|[._-])(?:pass|pw|pwd|auth)(?:[._-]|$)|keystore\.key\b|private\.?key(?!.*file)|user\.info|api\.?key|access\.?key",
     re.IGNORECASE,
 )
 _SECRET_VALUE = re.compile(r"LoginModule|(password|secret)\s*=|PRIVATE KEY", re.IGNORECASE)

@@ -163,6 +163,11 @@ async def test_it_can_be_left_from_everywhere(home: Path, key: str) -> None:
         await pilot.press("4")
         await until_in_front(app, OpenScreen, pilot)
         await pilot.press(key)
+        await settle(pilot)
+        assert app.is_running
+        await until_shown(app, "Press it again")
+        await pilot.press(key)
+        await until(lambda: not app.is_running)
     assert app.return_value is None
 
 
@@ -351,6 +356,12 @@ async def test_both_clusters_need_names_of_their_own(home: Path) -> None:
         await pilot.press("f2")
         await until_shown(app, "is the name of the other one")
         await pilot.press("escape")
+        await until_shown(app, "What you typed on this page")
+        await pilot.press("enter")  # Cancel
+        await until_in_front(app, TargetStep, pilot)
+        await pilot.press("escape")
+        await until_shown(app, "What you typed on this page")
+        await pilot.press("right", "enter")
         await until_in_front(app, NewScreen, pilot)
         assert "a:1" in screen_text(app)  # type: ignore[arg-type]
 

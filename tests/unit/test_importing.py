@@ -203,6 +203,12 @@ def test_a_secret_under_a_misspelt_key_is_hidden(secret: str) -> None:
     assert "pw-1" not in told(found)
 
 
+@pytest.mark.parametrize("key", ["a.client.pw", "my.api.key", "b.basic.auth", "x.license"])
+def test_what_may_be_a_secret_by_its_name_is_hidden(key: str) -> None:
+    found = imported(f"clusters=a,b\na->b.enabled=true\n{key}=pw-1\n")
+    assert "pw-1" not in told(found)
+
+
 @pytest.mark.parametrize(
     ("content", "cause"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +19,8 @@ from ccr_tui.symbols import Symbols, for_locale
 from ccr_tui.themes import theme_folders
 from ccr_tui.theming import Theming
 
+TWICE_WITHIN = 3.0
+"""Seconds in which ctrl+c must be pressed again."""
 _STYLES = Path(__file__).parents[2] / "styles"
 _HERE = Path(__file__).parent
 
@@ -55,6 +58,7 @@ class WelcomeApp(App[Chosen | None], inherit_bindings=False):
         self.symbols = symbols or for_locale()
         self.read_only = read_only
         self._why = why
+        self._asked_at = float("-inf")
         self.crash: Exception | None = None
         """The fault that ended it, for the caller to tell."""
         self._problems = Theming(self, theme_folders() if folders is None else folders).begin(theme)
@@ -82,5 +86,10 @@ class WelcomeApp(App[Chosen | None], inherit_bindings=False):
         self.exit(chosen)
 
     def action_leave(self) -> None:
-        """Leave ccr."""
-        self.exit(None)
+        """Leave ccr; where something was begun, at the second time within three seconds."""
+        now = time.monotonic()
+        if len(self.screen_stack) == 1 or now - self._asked_at <= TWICE_WITHIN:
+            self.exit(None)
+            return
+        self._asked_at = now
+        self.notify("Press it again to leave ccr.", severity="warning", timeout=TWICE_WITHIN)

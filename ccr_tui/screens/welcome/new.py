@@ -12,7 +12,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 
+from ccr_tui.actions import Question
 from ccr_tui.screens.cluster_form import fields
+from ccr_tui.screens.dialogs.confirm import ConfirmDialog
 from ccr_tui.screens.welcome.base import Host, WelcomeScreen
 from ccr_tui.screens.welcome.saving import SaveScreen, found_secret
 from ccr_tui.widgets.form.book import FieldBook, Section, Told
@@ -161,6 +163,20 @@ class FormScreen(WelcomeScreen):
         if wrong is not None:
             wrong.focus_control()
             self.field_help.show_field(wrong)
+
+    def action_back(self) -> None:
+        """Go back; ask first when something would be lost."""
+        if not self.book.changed:
+            super().action_back()
+            return
+        text = "What you typed on this page is written nowhere, and would be lost."
+        question = Question("Go back?", text, "Go back")
+        self.app.push_screen(ConfirmDialog(question), self._back_answered)
+
+    def _back_answered(self, back: bool | None) -> None:
+        if back:
+            self.book.forget_secrets()
+            self.app.pop_screen()
 
     def _secrets(self) -> Iterator[FoundSecret]:
         for path, row in self.book.rows.items():
