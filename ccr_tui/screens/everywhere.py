@@ -6,6 +6,7 @@ from ccr_tui.places import Place
 from ccr_tui.screens.cluster.place import PLACE as CLUSTER
 from ccr_tui.screens.cluster_form.place import PLACE as CLUSTER_FORM
 from ccr_tui.screens.clusters.place import PLACE as CLUSTERS
+from ccr_tui.screens.events.place import PLACE as EVENTS
 from ccr_tui.screens.flow_editor.place import PLACE as FLOW_EDITOR
 from ccr_tui.screens.groups.place import PLACE as GROUPS
 from ccr_tui.screens.lag.place import PLACE as LAG
@@ -20,6 +21,7 @@ PLACES: tuple[Place, ...] = (
     CLUSTERS,
     CLUSTER,
     FLOW_EDITOR,
+    EVENTS,
     CLUSTER_FORM,
 )
 

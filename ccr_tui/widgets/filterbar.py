@@ -53,11 +53,10 @@ class FilterBar(Horizontal):
     class Closed(Message):
         """Typing is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, hint: str = "text, !text, re:regex") -> None:
+        """`hint` says what may be typed."""
         super().__init__(id="filter")
-        self.input = FilterInput(
-            compact=True, placeholder="text, !text, re:regex, stopped, growing, overtaken"
-        )
+        self.input = FilterInput(compact=True, placeholder=hint)
         self.input.cursor_blink = False
         self.problem = Static("", markup=False, id="filter-problem")
 

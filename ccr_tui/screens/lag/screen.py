@@ -46,7 +46,7 @@ class LagScreen(CcrScreen):
         super().__init__(console, subject)
         self.flow_name = subject or ""
         self.titles = LagTitles(console.symbols)
-        self.filter_bar = FilterBar()
+        self.filter_bar = FilterBar("text, !text, re:regex, stopped, growing, overtaken")
         self.views = Views(console.symbols)
         self.detail = DetailPanel(console.symbols, id="detail")
         self.hour = HourPane(console.symbols)
