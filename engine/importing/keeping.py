@@ -41,14 +41,15 @@ def file_of(secret: FoundSecret, folder: Path) -> Path:
 def into_files(secrets: Iterable[FoundSecret], folder: Path, *, overwrite: bool) -> None:
     """Write each secret into a file of its own that only its owner can read (mode 0600).
 
-    The folder is made. Raises RefusedError when a file is there already, ConfigError when one
-    cannot be written.
+    The folder is made. Raises RefusedError when a file with another secret is there, ConfigError
+    when one cannot be written.
     """
     secrets = list(secrets)
     for secret in secrets:
         path = file_of(secret, folder)
-        if path.exists() and not overwrite:
-            raise RefusedError(OPERATION, str(path), "it is there already", "Name another folder")
+        if not overwrite and path.exists() and not _holds(path, secret):
+            step = "Remove it, or name another folder"
+            raise RefusedError(OPERATION, str(path), "another one is there already", step)
     for secret in secrets:
         path = file_of(secret, folder)
         try:
@@ -60,3 +61,11 @@ def into_files(secrets: Iterable[FoundSecret], folder: Path, *, overwrite: bool)
         except OSError as error:
             cause = error.strerror or str(error)
             raise ConfigError(OPERATION, str(path), cause, "Name another folder") from None
+
+
+def _holds(path: Path, secret: FoundSecret) -> bool:
+    """Whether a file has just this secret: from an attempt before, perhaps."""
+    try:
+        return path.read_text(encoding="utf-8") == secret.value.get_secret_value()
+    except (OSError, UnicodeDecodeError):
+        return False

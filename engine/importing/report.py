@@ -63,6 +63,15 @@ class FoundSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A flow that would not do what the file meant, so that somebody must decide first."""
+
+    name: str
+    data: dict[str, object]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """Our configuration, and how it came about."""
 
@@ -79,12 +88,3 @@ class Imported:
     def count(self, outcome: Outcome) -> int:
         """Count the keys with an outcome."""
         return sum(each.outcome is outcome for each in self.keys)
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A flow that would not do what the file meant, so that somebody must decide first."""
-
-    name: str
-    data: dict[str, object]
-    reasons: tuple[str, ...]

@@ -131,8 +131,11 @@ def test_secrets_in_files_are_their_owners_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     (put,) = keeping.file_references([SECRET], folder)
     assert (put.path, put.value) == (SECRET.path, f"file:{path}")
+    keeping.into_files([SECRET], folder, overwrite=False)  # the same once more
+    path.write_text("another")
     with pytest.raises(RefusedError, match="there already"):
         keeping.into_files([SECRET], folder, overwrite=False)
+    assert path.read_text() == "another"
     path.chmod(0o644)
     keeping.into_files([SECRET], folder, overwrite=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
