@@ -90,13 +90,14 @@ class EventsScreen(CcrScreen):
             self.events.replace(tuple(state.events))
         self.events.table.settle()
         rule = self.console.symbols.rule
-        counts = Counter(row.event.severity for row in state.events)
+        rows = self.events.table.book.rows
+        counts = Counter(row.event.severity for row in rows.values())
         said = ", ".join(
             formats.plural(counts[severity], severity.value)
             for severity in (Severity.ERROR, Severity.WARNING)
             if counts[severity]
         )
-        total = formats.plural(len(state.events), "event")
+        total = formats.plural(len(rows), "event")
         title = f"{rule} {total}{f': {said}' if said else ''}, newest first "
         self.heading.show([(title, "")], (), rule)
         self.events.pane.show_note(self._note(state))
