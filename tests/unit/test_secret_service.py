@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ccr_tui.resources import sample_configs_dir
 from engine.errors import ExitCode
 from tests.secret_service import MISSING, SecretService, secret_service
 
@@ -161,3 +162,17 @@ def test_no_keyring_then_one_that_comes_up(service: SecretService) -> None:
         service.ccr("secrets", "set", "kafka/ccr", given=VALUE)
         asked.ask()
         assert asked.answer()["value"] == VALUE
+
+
+def test_secrets_of_an_imported_file_are_kept_and_found_again(service: SecretService) -> None:
+    service.start_keyring()
+    seed = str(sample_configs_dir() / "mm2.properties")
+    done = service.ccr("import", seed, "--output", "imported.yaml", "--store-secrets")
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "source-password" not in done.stdout + done.stderr
+    listing = service.ccr("secrets", "list", "--config", "imported.yaml", "--json")
+    told = json.loads(listing.stdout)
+    assert [(each["reference"], each["readable"]) for each in told["secrets"]] == [
+        ("keyring:ccr-source/source-user", True),
+        ("keyring:ccr-target/dest-user", True),
+    ]
