@@ -208,7 +208,7 @@ async def test_read_only_refuses_every_command_and_says_why() -> None:
 @pytest.mark.parametrize("opener", ["ctrl+p", "colon"])
 async def test_the_palette_finds_and_does_what_the_keys_do(opener: str) -> None:
     engine = small_engine()
-    async with console(engine) as (app, pilot):
+    async with console(engine, (80, 40)) as (app, pilot):
         await pilot.press(opener)
         await until_shown(app, "Find an action")
         await until_shown(app, "not now: primary-to-dr is already run by this engine")

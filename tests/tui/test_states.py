@@ -48,7 +48,7 @@ async def test_before_the_first_answer() -> None:
 
 async def test_no_flows() -> None:
     async with console(ScriptedEngine()) as (app, pilot):
-        await until_shown(app, "No flows in orders.yaml. Add one under `flows:`")
+        await until_shown(app, "No flows in orders.yaml. Press a to add one.")
         await until_shown(app, "Nothing has happened yet.")
         await pilot.press("enter", "i", "down")
         await settle(pilot)

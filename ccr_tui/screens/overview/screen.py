@@ -210,9 +210,7 @@ def _flow_note(state: ConsoleState, now: float) -> str:
     if state.snapshot is not None:
         if state.snapshot.flows:
             return ""
-        return (
-            f"No flows in {state.config_name}. Add one under `flows:` and start the engine again."
-        )
+        return f"No flows in {state.config_name}. Press a to add one."
     if state.failure is not None:
         return f"No data: {state.failure}"
     return "Waiting for the engine's first answer."
