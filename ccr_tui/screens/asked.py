@@ -106,7 +106,6 @@ class TablesScreen(CcrScreen, Generic[AnswerT]):
     def on_screen_resume(self) -> None:
         """Ask at once: what is shown is as old as the last visit."""
         self.asker.poke()
-        super().on_screen_resume()
 
     def on_asked(self, event: Asked) -> None:
         """Take the answer in."""

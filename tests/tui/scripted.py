@@ -41,7 +41,7 @@ from tests.tui.scripted_lag import hour
 from tests.tui.scripted_topics import ScriptedTopics
 from tests.tui.standings import groups_now, loss_now
 
-LOOKING = frozenset({"partitions", "history", "loss", "groups"})
+LOOKING = frozenset({"partitions", "history", "loss", "groups", "list", "detail"})
 T0 = 1_763_800_000.0
 """The scripted engine's clock at the start."""
 OWNER = Owner("e-1", "dr-host-1", 4711, 7, T0)
@@ -506,7 +506,6 @@ def main() -> None:
 
     class Moving(CcrApp):
         def on_mount(self) -> None:
-            super().on_mount()
             if options.lost_after:
                 self.run_worker(lose(), group="losing")
             self.run_worker(move(engine, options.changes, options.every, dice), group="moving")

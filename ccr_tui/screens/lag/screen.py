@@ -75,7 +75,6 @@ class LagScreen(CcrScreen):
         """Ask for the partitions, from the beginning: some may have gone meanwhile."""
         if self.console.bridge.watched != self.flow_name:
             self.console.bridge.watch(self.flow_name)
-        super().on_screen_resume()
 
     def on_screen_suspend(self) -> None:
         """Stop asking for the partitions, unless it is for a dialog only."""
