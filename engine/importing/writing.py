@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import PurePath
 
 from engine.config.editing.differences import intended
@@ -16,22 +16,31 @@ _WIDTH = 98
 
 def yaml_text(imported: Imported, sets: Iterable[Put] = ()) -> str:
     """Write the configuration, with `sets` put in; raises ConfigError when one makes no sense."""
+    sets = list(sets)
     data = intended(imported.data, sets, PurePath(imported.name).name)
-    head = "\n".join(_comment(_head(imported)))
+    head = "\n".join(_comment(_head(imported, {".".join(put.path) for put in sets})))
     body = new_text(data)
     left_out = "".join(_left_out(imported))
     return f"{head}\n\n{body}{left_out}"
 
 
-def _head(imported: Imported) -> Iterator[str]:
+def _head(imported: Imported, decided: Collection[str]) -> Iterator[str]:
     name = PurePath(imported.name).name
     yield f"Imported from {name} ({imported.kind}) by `ccr import`. Check it with `ccr validate`."
     for each in imported.keys:
-        if each.outcome in (Outcome.DECISION, Outcome.REFUSED):
+        if each.outcome in (Outcome.DECISION, Outcome.REFUSED) and not _is_in(each.into, decided):
             where = f" ({each.into})" if each.into else ""
             yield f"To decide: {each.key}{where}: {each.text}"
     for secret in imported.secrets:
-        yield f"Needs the secret {secret.reference}"
+        if not _is_in(".".join(secret.path), decided):
+            yield f"Needs the secret {secret.reference}"
+
+
+def _is_in(places: str, decided: Collection[str]) -> bool:
+    """Whether all of these places were put in anew."""
+    return all(
+        any(f"{place}.".startswith(f"{each}.") for each in decided) for place in places.split(", ")
+    )
 
 
 def _left_out(imported: Imported) -> Iterator[str]:

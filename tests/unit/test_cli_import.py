@@ -118,6 +118,7 @@ def test_without_a_keyring_the_way_out_is_told_and_works(
     assert sasl is not None
     assert str(sasl.password) == f"file:{folder}/ccr-source-source-user"
     assert (folder / "ccr-source-source-user").read_text() == "source-password"
+    assert "keyring:" not in output.read_text()
     assert main(["secrets", "list", "--config", str(output)]) == 0
     said(capsys)
 
@@ -131,10 +132,23 @@ def test_values_are_put_in(tmp_path: Path, capsys: Captured) -> None:
     ]
     assert main(["import", REPLICATOR, "--output", str(output), *sets]) == 0
     config = read(output).config
+    assert "Needs the secret" in output.read_text()
+    assert "ccr-target" not in output.read_text()
     assert config.clusters["source"].bootstrap_servers == ["one:1", "two:2"]
     assert config.clusters["target"].sasl is None
     assert config.flows["replicator"].rename == "prefix"
     said(capsys)
+
+
+def test_what_is_put_in_needs_no_decision_any_more(tmp_path: Path, capsys: Captured) -> None:
+    file = tmp_path / "mm2.properties"
+    file.write_text("clusters=a,b\na->b.enabled=true\na.bootstrap.servers=x:1\n")
+    assert main(["import", str(file)]) == 0
+    assert "To decide: b.bootstrap.servers" in said(capsys)[0]
+    assert main(["import", str(file), "--set=clusters.b.bootstrap_servers=y:1"]) == 0
+    out, _ = said(capsys)
+    assert "To decide" not in out
+    assert "[y:1]" in out
 
 
 @pytest.mark.parametrize(
