@@ -21,8 +21,8 @@ class ClustersApi(Protocol):
     async def detail(self, name: str) -> ClusterDetail:
         """Ask a cluster for brokers, topics, groups and more; takes up to some 20 s.
 
-        Raises also ConnectError for a cluster that is away, and KafkaError. What we may not see is
-        told part by part.
+        Raises also ConnectError for a cluster that is away, ConfigError for a secret that is
+        missing, and KafkaError. What we may not see is told part by part.
         """
         ...
 

@@ -112,10 +112,15 @@ class LocalClustersApi:
 
 def _wrong(name: str, section: Mapping[str, JsonValue], error: ValidationError) -> ConfigError:
     """Say the first thing that is wrong with a section, but no value."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    errors = error.errors(include_url=False, include_input=False)
+    # A key that is misspelt is also missing: its own error says more.
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     first["loc"] = ("clusters", name, *first["loc"])
     path = path_of(first)[2:]
     value: object = section
     for part in path:
-        value = value.get(part) if isinstance(value, Mapping) else None
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        else:
+            value = value[part] if isinstance(value, list) and isinstance(part, int) else None
     return ConfigError("testing cluster", name, f"{dotted(path)} {sentence(first, value)}")

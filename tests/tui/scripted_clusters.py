@@ -54,6 +54,7 @@ class ScriptedClusters:
             environment=cluster.environment,
             reach=Reach.REACHED if cluster.reachable else Reach.AWAY,
             reason=cluster.reason,
+            secrets=cluster.secrets or (read_password(cluster.name),),
             source_of=tuple(flow.name for flow in flows if flow.source == cluster.name),
             target_of=tuple(flow.name for flow in flows if flow.target == cluster.name),
         )
@@ -84,6 +85,11 @@ class ScriptedClusters:
         return CommandResult(True, f"{key} of {cluster} is held")
 
 
+def read_password(cluster: str) -> SecretSnapshot:
+    """A password that could be had."""
+    return SecretSnapshot("sasl.password", f"keyring:ccr-{cluster}/ccr", SecretState.READ)
+
+
 def make_listing(name: str, **changes: object) -> ClusterListing:
     """A cluster that is reached."""
     made = ClusterListing(
@@ -104,7 +110,7 @@ def make_listing(name: str, **changes: object) -> ClusterListing:
         protocol="SASL_SSL",
         mechanism="SCRAM-SHA-512",
         user="ccr",
-        secrets=(SecretSnapshot("sasl.password", f"keyring:ccr-{name}/ccr", SecretState.READ),),
+        secrets=(read_password(name),),
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 

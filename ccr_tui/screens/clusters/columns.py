@@ -34,7 +34,7 @@ def cluster_columns(symbols: Symbols) -> tuple[Column[ClusterListing], ...]:
         Column("brokers", "BROKERS", _brokers, 7, 3, right=True),
         Column("latency", "LATENCY", _latency, 8, 5, right=True, sort=_by_latency, falling=True),
         Column("security", "SECURITY", _security, 14, 6, grow=1, most=24),
-        Column("environment", "ENV", _environment, 11, 2),
+        Column("environment", "ENV", _environment, 13, 2),
         Column("flows", "FLOWS", _flows, 5, 7, right=True),
         Column("reason", "REASON", _reason, 40, 8, grow=3),
     )

@@ -33,6 +33,27 @@ _ACTIONS = (
         method="give_secret",
         why_disabled=reasons.cannot_give_secret,
     ),
+    Action(
+        "clusters.edit",
+        "Edit the cluster",
+        SCOPE,
+        ("e",),
+        "Edit",
+        30,
+        footer_keep=66,
+        method="edit",
+        why_disabled=reasons.no_cluster,
+    ),
+    Action("clusters.add", "Add a cluster", SCOPE, ("a",), "Add", 31, 67, method="add"),
+    Action(
+        "clusters.remove",
+        "Remove the cluster from the configuration",
+        SCOPE,
+        ("D",),
+        method="remove",
+        dangerous=True,
+        why_disabled=reasons.cannot_remove_cluster,
+    ),
 )
 
 PLACE = Place(

@@ -15,6 +15,7 @@ from ccr_tui.screens.asked import TablesScreen
 from ccr_tui.screens.clusters.columns import REACH_TONES, cluster_columns, kafka, latency
 from ccr_tui.screens.clusters.place import SCOPE
 from ccr_tui.screens.dialogs.connection import ConnectionDialog
+from ccr_tui.screens.editing.removing import remove
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.facts import Fact, reason_facts
 from ccr_tui.widgets.table.book import Order
@@ -122,6 +123,21 @@ class ClustersScreen(TablesScreen[ClusterList]):
         if self.current is not None:
             clusters = self.console.bridge.api.clusters
             self.app.push_screen(ConnectionDialog(clusters, self.current.name))
+
+    def do_add(self) -> None:
+        """Add a cluster."""
+        self.console.go("cluster_form", "")
+
+    def do_edit(self) -> None:
+        """Edit the cluster under the cursor."""
+        if self.current is not None:
+            self.console.go("cluster_form", self.current.name)
+
+    def do_remove(self) -> None:
+        """Remove the cluster under the cursor, after its name was typed."""
+        if self.current is not None:
+            removing = remove(self.app, self.console.bridge, "clusters", self.current.name)
+            self.run_worker(removing, group="commands")
 
 
 def cluster_facts(row: ClusterListing, since: str, seen: str) -> list[Fact]:
