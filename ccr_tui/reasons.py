@@ -112,9 +112,19 @@ def cannot_give_secret(context: ActionContext) -> str | None:
     return f"no cluster of {context.flow.name} waits for a secret"
 
 
+def no_cluster(context: ActionContext) -> str | None:
+    """Need a selected cluster."""
+    return None if context.cluster else "no cluster is selected"
+
+
 def cannot_ask_cluster(context: ActionContext) -> str | None:
     """Need a cluster, and an engine that answers."""
-    return cannot_ask(context) or (None if context.cluster else "no cluster is selected")
+    return cannot_ask(context) or no_cluster(context)
+
+
+def cannot_remove_cluster(context: ActionContext) -> str | None:
+    """Need a cluster, and an engine that changes its configuration."""
+    return _cannot_command(context) or no_cluster(context)
 
 
 def cannot_take_over(context: ActionContext) -> str | None:

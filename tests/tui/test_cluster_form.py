@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 
 from ccr_tui.app import CcrApp
 from ccr_tui.screens.cluster_form.screen import ClusterFormScreen
+from ccr_tui.screens.clusters.screen import ClustersScreen
 from ccr_tui.screens.editing.removing import remove
 from ccr_tui.screens.overview.screen import OverviewScreen
 from engine.errors import CcrError, ConfigError
@@ -274,10 +275,30 @@ async def test_a_configuration_that_cannot_be_read() -> None:
         assert isinstance(app.screen, OverviewScreen)
 
 
+async def open_clusters(app: CcrApp, pilot: Pilot[None]) -> ClustersScreen:
+    await pilot.press("5")
+    await until(lambda: isinstance(app.screen, ClustersScreen) and app.screen.current)
+    assert isinstance(app.screen, ClustersScreen)
+    return app.screen
+
+
+async def test_adding_and_editing_from_the_list() -> None:
+    async with console(small_engine(), (120, 40)) as (app, pilot):
+        clusters = await open_clusters(app, pilot)
+        await pilot.press("e")
+        await until(lambda: isinstance(app.screen, ClusterFormScreen) and app.screen.focused)
+        assert clusters.current is not None
+        assert form(app).subject == clusters.current.name
+        await pilot.press("escape", "a")
+        await until(lambda: isinstance(app.screen, ClusterFormScreen) and app.screen.focused)
+        assert form(app).adding
+
+
 async def test_a_cluster_that_is_used_is_not_removed() -> None:
     engine = small_engine()
-    async with console(engine) as (app, pilot):
-        app.run_worker(remove(app, app.bridge, "clusters", "dr"))
+    async with console(engine, (120, 40)) as (app, pilot):
+        await open_clusters(app, pilot)
+        await pilot.press("D")
         await until_shown(app, "it is used by flows primary-to-dr, dr-to-primary")
         await pilot.press("escape")
     assert engine.config.saves == 0
