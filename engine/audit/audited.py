@@ -81,6 +81,8 @@ class _Namespace:
     ) -> Callable[..., Awaitable[Any]]:
         @functools.wraps(method)
         async def act(*args: Any, **kwargs: Any) -> Any:
+            if kwargs.get("dry_run"):
+                return await method(*args, **kwargs)  # it only looks
             arguments = _told(inspect.signature(method).bind(*args, **kwargs).arguments)
             outcome, text = "failed", "it did not end"
             try:
@@ -119,7 +121,10 @@ class _Namespace:
 
 def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments as they are put on record: of edits the places, of other things the text."""
-    return {name: _plain(value) for name, value in arguments.items()}
+    told = {name: _plain(value) for name, value in arguments.items()}
+    if not str(told.get("reference", "keyring:")).startswith("keyring:"):
+        told["reference"] = "no reference, hidden"  # perhaps the secret itself, in the wrong field
+    return told
 
 
 def _plain(value: object) -> Any:

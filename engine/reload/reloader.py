@@ -80,6 +80,7 @@ class Reloader:
         warnings = as_shown(read.loaded.warnings)
         text = sentence(effects)
         if dry_run:
+            text = f"nothing was applied; it would be: {text}" if changed else text
             return Applied(read.file.digest, changed, text, effects, warnings, dry_run=True)
         notes = await apply(self._engine, read.loaded.config, effects)
         if changed:

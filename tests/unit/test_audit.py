@@ -127,6 +127,28 @@ async def test_no_secret_is_on_record(tmp_path: Path) -> None:
     assert "put clusters.west" in path.read_text()
 
 
+async def test_what_only_looks_is_not_on_record(tmp_path: Path) -> None:
+    api, _, told, _ = opened(tmp_path)
+    await api.config.reload(dry_run=True)
+    assert told == []
+    await api.config.reload(dry_run=False)
+    assert [act.did for act in told] == ["config.reload"]
+
+
+async def test_a_secret_in_the_place_of_its_reference_is_not_on_record(tmp_path: Path) -> None:
+    class Storing(Recording):
+        async def store_secret(self, reference: str, value: SecretStr) -> CommandResult:
+            return CommandResult(True, "stored")
+
+    inner, told = Api(), list[Act]()
+    inner.config = Storing()
+    api: Any = audited(inner, AuditFile(tmp_path / "audit.jsonl"), told.append)  # type: ignore[arg-type]
+    for reference in ("hunter2", "keyring:a/b"):
+        await api.config.store_secret(reference, SecretStr("hunter2"))
+    assert [act.arguments["reference"] for act in told] == ["no reference, hidden", "keyring:a/b"]
+    assert "hunter2" not in str(told)
+
+
 async def test_a_disk_that_refuses_is_told_and_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
