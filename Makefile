@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: setup demo test check bench soak clean
+.PHONY: setup demo test check bench screenshots soak clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+screenshots: setup
+	$(BIN)/python -m tests.tui.pictures
 
 soak: setup
 	$(BIN)/python -m pytest -m soak --timeout 7200
