@@ -171,6 +171,10 @@ class CcrApp(App[None], inherit_bindings=False):
             handler = getattr(next(doers), name)
             handler(*([action.argument] if action.argument else []))
 
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy a text as the action `copy` does."""
+        self.carrier.copy(text)
+
     def to_terminal(self, sequence: str) -> None:
         """Write a sequence that draws nothing."""
         if self._driver is not None:

@@ -32,13 +32,13 @@ class Carrier:
     def do_copy(self) -> None:
         """Copy what is under the cursor."""
         screen = self._app.top
-        self._copy(screen.text_to_copy() if screen is not None else "")
+        self.copy(screen.text_to_copy() if screen is not None else "")
 
     def do_copy_row(self) -> None:
         """Copy all that is known of what is under the cursor."""
         table = self._app.top.table_in_sight if self._app.top is not None else None
         carried = table.current_carried if table is not None else None
-        self._copy(rows.as_json(carried) if carried is not None else "")
+        self.copy(rows.as_json(carried) if carried is not None else "")
 
     def do_export(self) -> None:
         """Write the rows that are shown to a file."""
@@ -48,7 +48,8 @@ class Carrier:
             return
         self._app.run_worker(self._export(screen), group="carrying")
 
-    def _copy(self, text: str) -> None:
+    def copy(self, text: str) -> None:
+        """Copy a text: to the terminal, or to a file when it is too large for that."""
         if not text.strip():
             self._app.notify("There is nothing under the cursor to copy.", severity="warning")
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 
 import pytest
@@ -161,7 +162,9 @@ async def test_a_secret_is_given_to_the_cluster_under_the_cursor() -> None:
         await until_told(app, "dr waits for no secret")
 
 
-async def test_T_tests_the_cluster_and_explains_the_step_that_fails() -> None:  # noqa: N802
+async def test_T_tests_the_cluster_and_explains_the_step_that_fails(  # noqa: N802
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     engine = one_away()
     engine.connections.steps = WRONG_PASSWORD
     async with console(engine) as (app, pilot):
@@ -172,6 +175,15 @@ async def test_T_tests_the_cluster_and_explains_the_step_that_fails() -> None:  
         assert "Is the password right?" in words(app)
         assert "not reached" in words(app)
         assert engine.connections.tested == [("dr", None, None)]
+        sent: list[str] = []
+        monkeypatch.setattr(app, "to_terminal", sent.append)
+        await pilot.press("c")
+        await until_told(app, "Sent to the terminal")
+        copied = base64.b64decode(sent[0].split(";")[-1].rstrip("\x07")).decode()
+        assert copied.startswith("Connection to dr\n")
+        assert "Is the password right?" in copied
+        await pilot.press("r")
+        await until(lambda: len(engine.connections.tested) == 2)
         await pilot.press("escape")
         await until(lambda: isinstance(app.screen, ClustersScreen))
 

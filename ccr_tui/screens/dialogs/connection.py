@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from ccr_tui.bridge import told
 from ccr_tui.widgets.facts import Fact, FactsView
-from ccr_tui.widgets.table.columns import Tone
+from ccr_tui.widgets.table.columns import Cell, Tone
 from engine.api.cluster_protocol import ClustersApi
 from engine.api.cluster_snapshots import ConnectionTest, StepState, TestStep
 from engine.errors import CcrError
@@ -39,6 +39,7 @@ class ConnectionDialog(ModalScreen[None]):
         Binding("down,pagedown", "scroll(8)", show=False),
         Binding("up,pageup", "scroll(-8)", show=False),
         Binding("r", "again", "Test again", show=False),
+        Binding("c", "copy", "Copy", show=False),
     ]
 
     def __init__(
@@ -62,7 +63,9 @@ class ConnectionDialog(ModalScreen[None]):
             yield Static(f"Connection to {self._cluster}", markup=False, classes="dialog-title")
             with VerticalScroll(id="steps", can_focus=False):
                 yield self._facts
-            yield Static("r tests again, Esc closes", markup=False, classes="dialog-hint")
+            yield Static(
+                "r tests again, c copies it all, Esc closes", markup=False, classes="dialog-hint"
+            )
 
     def on_mount(self) -> None:
         """Begin."""
@@ -71,6 +74,10 @@ class ConnectionDialog(ModalScreen[None]):
     def action_again(self) -> None:
         """Test from the beginning."""
         self.run_worker(self._run(), group="test", exclusive=True)
+
+    def action_copy(self) -> None:
+        """Copy what is shown, for a ticket or a colleague."""
+        self.app.copy_to_clipboard(f"Connection to {self._cluster}\n{self._facts.text}\n")
 
     def action_close(self) -> None:
         """Close."""
@@ -85,7 +92,7 @@ class ConnectionDialog(ModalScreen[None]):
         try:
             test = await self._clusters.test(self._cluster, self._section, self._secrets)
             while not test.done:
-                self._facts.show(test_facts(test))
+                self._show(test)
                 await asyncio.sleep(LOOK_EVERY)
                 test = await self._clusters.tested(test.id)
         except CcrError as error:
@@ -97,24 +104,35 @@ class ConnectionDialog(ModalScreen[None]):
                 ]
             )
             return
+        self._show(test)
+
+    def _show(self, test: ConnectionTest) -> None:
         self._facts.show(test_facts(test))
+        scroll = self.query_one("#steps", VerticalScroll)
+        self.call_after_refresh(scroll.scroll_end, animate=False)
 
 
 def test_facts(test: ConnectionTest) -> list[Fact]:
-    """Say how far a test is, and at its end how it went."""
-    facts: list[Fact] = [fact for step in test.steps for fact in _step_facts(step)]
-    if test.done:
-        failed = test.failed
-        words = f"The step {failed.name} failed." if failed else "The connection works."
-        facts += [[("", Tone.PLAIN)], [(words, Tone.BAD if failed else Tone.GOOD)]]
-    return facts
+    """Say how it went, or that it goes on; then each step."""
+    return [[_verdict(test)], *(fact for step in test.steps for fact in _step_facts(step))]
+
+
+def _verdict(test: ConnectionTest) -> Cell:
+    if not test.done:
+        return "Testing.", Tone.PLAIN
+    if test.failed is not None:
+        return f"The step {test.failed.name} failed.", Tone.BAD
+    doubtful = [step.name.value for step in test.steps if step.state is StepState.DOUBTFUL]
+    if doubtful:
+        return f"The connection works. Doubtful: {', '.join(doubtful)}.", Tone.WARN
+    return "The connection works.", Tone.GOOD
 
 
 def _step_facts(step: TestStep) -> Iterator[Fact]:
     took = f"  {step.seconds * 1000:,.0f} ms" if step.seconds is not None else ""
     state = (step.state.value, _TONES.get(step.state, Tone.DIM))
     yield [(f"{step.name:<12} ", Tone.DIM), state, (took, Tone.DIM)]
-    if step.state in (StepState.WAITING, StepState.SKIPPED, StepState.NOT_REACHED):
+    if step.state in (StepState.WAITING, StepState.SKIPPED):
         return
     indent = " " * 13
     for seen in step.seen:
