@@ -82,10 +82,9 @@ async def reached(config: Path, test: Callable[[FlowSnapshot], bool]) -> None:
 
 async def add_the_cluster(seen: Seen, secured: Secured) -> None:
     terminal = seen.terminal
-    terminal.send_keys("C-p")
-    terminal.type("add a cluster")
-    await seen.shown("Go to: Add a cluster")
-    terminal.send_keys("Enter")
+    terminal.send_keys("5")
+    await seen.matched(r"east\s+.*reached")
+    terminal.send_keys("a")
     await seen.shown("bootstrap servers *")
     terminal.type("west")
     terminal.send_keys("Tab")
@@ -97,10 +96,16 @@ async def add_the_cluster(seen: Seen, secured: Secured) -> None:
     screen = await seen.matched(r"is kept in\s+keyring:ccr-west/ccr")
     assert "[SCRAM-SHA-256]" in screen
     assert USERS["ccr"] not in screen
+    terminal.send_keys("F4")
+    await seen.shown("The connection works.")
+    terminal.send_keys("Escape")
+    await asyncio.to_thread(terminal.wait_gone, "Connection to west")
     terminal.send_keys("F2")
     await seen.shown("Save cluster west?")
     await seen.shown("goes to keyring:ccr-west/ccr")
     terminal.send_keys("Tab", "Enter")
+    await seen.matched(r"west\s+.*reached")
+    terminal.send_keys("1")
     await seen.shown("No flows in")
 
 

@@ -113,13 +113,12 @@ class ConnectionDialog(ModalScreen[None]):
 
 
 def test_facts(test: ConnectionTest) -> list[Fact]:
-    """Say how it went, or that it goes on; then each step."""
-    return [[_verdict(test)], *(fact for step in test.steps for fact in _step_facts(step))]
+    """Say how far a test is, and at its end how it went."""
+    facts: list[Fact] = [fact for step in test.steps for fact in _step_facts(step)]
+    return [*facts, [("", Tone.PLAIN)], [_verdict(test)]] if test.done else facts
 
 
 def _verdict(test: ConnectionTest) -> Cell:
-    if not test.done:
-        return "Testing.", Tone.PLAIN
     if test.failed is not None:
         return f"The step {test.failed.name} failed.", Tone.BAD
     doubtful = [step.name.value for step in test.steps if step.state is StepState.DOUBTFUL]
