@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ccr_tui.cli.steps import step_lines
 from ccr_tui.cli.tables import Row, indented, table
 from engine.errors import ExitCode
 from engine.kafka.releases import or_newer
@@ -17,7 +18,9 @@ from engine.service import wording
 
 if TYPE_CHECKING:
     from ccr_tui.cli.registry import Subparsers
+    from engine.api.cluster_snapshots import ConnectionTest
     from engine.checking import CheckReport, ClusterReport, FlowReport, Problem
+    from engine.config.model import Config
 
 _DAY_S = 86400
 _LISTED = ("missing", "unknown")
@@ -44,12 +47,24 @@ async def run_check(args: argparse.Namespace) -> int:
     from engine.checking import check  # noqa: PLC0415  (imports aiokafka: slow)
     from engine.config.loader import load  # noqa: PLC0415
 
-    report = await check(load(Path(args.config)), args.names)
+    config = load(Path(args.config))
+    report = await check(config, args.names)
     if args.json:
         print(json.dumps(check_json(report), indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(check_lines(report)))
+        return exit_code(report)
+    print("\n".join(check_lines(report)))
+    for cluster in report.clusters:
+        if not cluster.reachable:
+            print("", *step_lines(await _by_step(cluster.name, config)), sep="\n")
     return exit_code(report)
+
+
+async def _by_step(name: str, config: Config) -> ConnectionTest:
+    from engine.clusters.tester import ConnectionTester  # noqa: PLC0415  (imports aiokafka: slow)
+
+    tester = ConnectionTester(1, name, config.clusters[name], config)
+    await tester.run()
+    return tester.snapshot()
 
 
 def exit_code(report: CheckReport) -> ExitCode:

@@ -132,7 +132,8 @@ class ConnectionTester:
         except _CONNECTING as error:
             cause, next_step = self._why(error)
             self._see(f"{at}: {cause}")
-            return StepError(f"{server} ({at}): {cause}", next_step)
+            named = at if at == str(server) else f"{server} ({at})"
+            return StepError(f"{named}: {cause}", next_step)
         self._see(f"{at}: connected in {_milliseconds(time.monotonic() - begun)}")
         return None
 
