@@ -41,6 +41,7 @@ class ScriptedTopics:
         self.names: tuple[str, ...] = NAMES
         self.there = {"orders.eu", "payments"}
         self.conflicts: dict[str, Conflict] = {}
+        self.notes: tuple[str, ...] = ()
         self.error: CcrError | None = None
         self.preview_error: CcrError | None = None
         self.gates: dict[str, asyncio.Event] = {}
@@ -103,7 +104,9 @@ class ScriptedTopics:
             for name in self.names
         )
         lists = tuple(section.topics.include), tuple(section.topics.exclude)
-        return PreviewSnapshot(flow, section.source, section.target, *lists, topics, (), 1.0, 0.5)
+        return PreviewSnapshot(
+            flow, section.source, section.target, *lists, topics, self.notes, 1.0, 0.5
+        )
 
     def _plan(self, topic: str, mirror: str) -> TopicPlan:
         conflict = self.conflicts.get(topic)

@@ -281,13 +281,17 @@ async def test_looking_again_at_sizes_and_conflicts() -> None:
         await open_editor(app)
         await until_shown(app, "0 blocked, sizes")
         engine.source_topics.conflicts["orders.eu"] = CONFLICT
+        engine.source_topics.notes = ("sizes are not known: grant DESCRIBE on the cluster",)
         before = len(engine.source_topics.previewed)
         await pilot.press("f4")
         await until_shown(app, "1 blocked, sizes")
         assert len(engine.source_topics.previewed) == before + 1
+        editor(app).table.focus()
+        await until_shown(app, "Note  sizes are not known: grant DESCRIBE on the cluster")
         engine.source_topics.preview_error = ConnectError("asking", "dr", "it is away")
         await pilot.press("f4")
         await until_shown(app, "sizes and conflicts are not known: F4")
+        await until_told(app, "it is away")
         assert "BLOCKED" in line_with(app, "orders.eu "), "what was seen last stays"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ccr_tui import formats
 from ccr_tui.screens.flow_editor.topics import Change, TopicRow
@@ -91,9 +91,12 @@ def _mirror(row: TopicRow) -> Cell:
     return printable(row.mirror), Tone.DIM if row.mirror == row.topic else Tone.STRONG
 
 
-def topic_facts(row: TopicRow, target: str, symbols: Symbols) -> list[Fact]:
-    """Say everything about one topic."""
-    why = f"{'taken' if row.decision.taken else 'left out'} by {rule_text(row)}"
+def topic_facts(
+    row: TopicRow, target: str, symbols: Symbols, notes: Iterable[str] = ()
+) -> list[Fact]:
+    """Say everything about one topic; `notes` are what could not be looked at."""
+    word, _ = _decision(row)
+    why = f"{word} by {rule_text(row)}" if row.decision.pattern else f"{word}: {rule_text(row)}"
     changes = f"  ({row.change.value} when saved)" if row.change is not Change.NONE else ""
     facts: list[Fact] = [
         [("Why   ", Tone.DIM), (printable(why), Tone.PLAIN), (changes, Tone.STRONG)]
@@ -107,6 +110,7 @@ def topic_facts(row: TopicRow, target: str, symbols: Symbols) -> list[Fact]:
         facts.append([("Size  ", Tone.DIM), (_size_text(row), Tone.PLAIN)])
     if row.plan is not None:
         facts.append([("Does  ", Tone.DIM), (_plan_text(row.plan), Tone.PLAIN)])
+    facts += [[("Note  ", Tone.DIM), (printable(note), Tone.WARN)] for note in notes]
     return facts
 
 

@@ -21,6 +21,7 @@ from ccr_tui.screens.flow_editor.looking import Looking, Previewed, Selected
 from ccr_tui.screens.flow_editor.place import SCOPE
 from ccr_tui.screens.flow_editor.topics import TopicRow
 from ccr_tui.state import ConsoleState
+from ccr_tui.widgets.facts import Fact
 from ccr_tui.widgets.form.book import FieldBook
 from ccr_tui.widgets.form.controls import ChoiceControl, LinesControl
 from ccr_tui.widgets.form.rows import FieldRow, row_for
@@ -67,6 +68,7 @@ class FlowEditorScreen(EditingScreen):
         self.pane = TablePane(self.table, id="editor-pane")
         self._wrong: dict[str, Sequence[WrongRegex]] = {}
         self._slow: set[FieldRow] = set()
+        self._told = ""
 
     def make_book(self) -> FieldBook:
         """Make the fields."""
@@ -153,6 +155,10 @@ class FlowEditorScreen(EditingScreen):
 
     @on(Previewed)
     def _previewed(self) -> None:
+        trouble = self.looking.preview_trouble
+        if trouble and trouble != self._told:
+            self.notify(printable(trouble), severity="warning", markup=False)
+        self._told = trouble
         self._show_summary()
 
     def show_body(self, state: ConsoleState, now: float) -> None:
@@ -221,16 +227,19 @@ class FlowEditorScreen(EditingScreen):
     def _show_topic(self) -> None:
         row = self.table.current
         if row is not None and self.table.has_focus:
-            facts = topic_facts(row, self.book["target"].text, self.console.symbols)
-            self.field_help.show(printable(row.topic), facts, "Enter: in full")
+            self.field_help.show(printable(row.topic), self._facts(row), "Enter: in full")
+
+    def _facts(self, row: TopicRow) -> list[Fact]:
+        preview = self.looking.preview
+        notes = preview.notes if preview is not None else ()
+        return topic_facts(row, self.book["target"].text, self.console.symbols, notes)
 
     @on(LineTable.Opened)
     def do_topic(self) -> None:
         """Show the topic in full."""
         row = self.table.current
         if row is not None:
-            facts = topic_facts(row, self.book["target"].text, self.console.symbols)
-            self.app.push_screen(TextDialog(printable(row.topic), facts))
+            self.app.push_screen(TextDialog(printable(row.topic), self._facts(row)))
 
     # pages
 
