@@ -42,6 +42,9 @@ class LocalClustersApi:
         cluster = self._engine.clusters[name]
         looker = self._lookers.get(name)
         if looker is None or looker.cluster is not cluster:
+            # Another one of that name, by a changed configuration; others may have gone with it.
+            kept = self._engine.clusters.keys() & self._lookers.keys()
+            self._lookers = {each: self._lookers[each] for each in kept}
             looker = self._lookers[name] = ClusterLooker(cluster)
         return await looker.look()
 

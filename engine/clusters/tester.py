@@ -110,7 +110,8 @@ class ConnectionTester:
                     f"the name {server.host} cannot be resolved ({error.strerror})",
                     "Check its spelling in bootstrap_servers, and this host's DNS or /etc/hosts",
                 ) from None
-            self._see(f"{server.host}: {', '.join(found)}")
+            addresses = "an address" if found == [server.host] else ", ".join(found)
+            self._see(f"{server.host} is {addresses}")
 
         return await self._each(one)
 

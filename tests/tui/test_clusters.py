@@ -244,7 +244,8 @@ async def test_internal_topics_are_hidden_until_wanted() -> None:
         await open_cluster(app, pilot)
         await pilot.press("I")
         await until(lambda: "__consumer_offsets" in shown(app))
-        assert "internal" in words(app)
+        assert "__consumer_offsets ● in sync 50 3 38.1 MiB internal" in words(app)
+        assert "[topics 4]" in words(app)
         await pilot.press("I")
         await until(lambda: "__consumer_offsets" not in shown(app))
 

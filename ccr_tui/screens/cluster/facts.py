@@ -26,11 +26,11 @@ EMPTY = {
 }
 
 
-def tabs(answer: ClusterDetail, shown: Section) -> Fact:
+def tabs(answer: ClusterDetail, shown: Section, *, with_internal: bool) -> Fact:
     """Name the parts with how many rows each has; the one that is shown stands out."""
     counts = {
         Section.BROKERS: len(answer.brokers),
-        Section.TOPICS: sum(not row.internal for row in answer.topics),
+        Section.TOPICS: sum(with_internal or not row.internal for row in answer.topics),
         Section.GROUPS: len(answer.groups),
         Section.QUOTAS: len(answer.quotas),
     }

@@ -63,7 +63,7 @@ _ACTIONS = (
 
 PLACE = Place(
     "cluster",
-    "A cluster",
+    "Cluster",
     SCOPE,
     _ACTIONS,
     "ccr_tui.screens.cluster.screen:ClusterScreen",

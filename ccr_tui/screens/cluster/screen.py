@@ -64,7 +64,8 @@ class ClusterScreen(TablesScreen[ClusterDetail]):
 
     def told(self, answer: ClusterDetail) -> list[Fact]:
         """Sum the cluster up, with the parts that Tab goes through."""
-        return [facts.tabs(answer, _PARTS[self._part]), *facts.summary(answer)]
+        tabs = facts.tabs(answer, _PARTS[self._part], with_internal=self._with_internal)
+        return [tabs, *facts.summary(answer)]
 
     def described(self, row: Any) -> tuple[str, list[Fact]]:
         """Describe a row of the part that is shown."""
