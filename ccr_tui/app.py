@@ -19,6 +19,7 @@ from ccr_tui.actions import GLOBAL, Action, ActionContext
 from ccr_tui.bridge import EngineBridge, Reopen
 from ccr_tui.carrying.acts import Carrier
 from ccr_tui.catalog import REGISTRY
+from ccr_tui.commandline.acts import Commander
 from ccr_tui.leaving import question_before_quitting
 from ccr_tui.messages import EngineChanged, EventsReady, LinkLost, PartitionsReady, SnapshotReady
 from ccr_tui.navigation import Navigator
@@ -79,6 +80,7 @@ class CcrApp(App[None], inherit_bindings=False):
         self.navigator = Navigator(self, self)
         self._hints = hints
         self.carrier = Carrier(self)
+        self.commander = Commander(self)
         self.crash: Exception | None = None
         """The fault that ended the console, for the caller to tell."""
         self.trail: deque[str] = deque(maxlen=20)
@@ -167,8 +169,8 @@ class CcrApp(App[None], inherit_bindings=False):
             )
         else:
             name = f"do_{action.method}"
-            doers = (doer for doer in (screen, self, self.carrier) if hasattr(doer, name))
-            handler = getattr(next(doers), name)
+            doers = (screen, self, self.carrier, self.commander)
+            handler = getattr(next(doer for doer in doers if hasattr(doer, name)), name)
             handler(*([action.argument] if action.argument else []))
 
     def copy_to_clipboard(self, text: str) -> None:

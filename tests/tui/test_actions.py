@@ -17,6 +17,7 @@ from ccr_tui.actions import (
 from ccr_tui.app import CcrApp
 from ccr_tui.carrying.acts import Carrier
 from ccr_tui.catalog import REGISTRY
+from ccr_tui.commandline.acts import Commander
 from ccr_tui.screens.base import CcrScreen
 from ccr_tui.screens.everywhere import PLACES
 from ccr_tui.screens.lag.screen import LagScreen
@@ -30,7 +31,7 @@ OWNERS: dict[Scope, tuple[type, ...]] = {
     **{place.scope: (place.screen_class(), CcrApp) for place in PLACES},
     FLOW: (CcrApp, CcrScreen),
     TABLE: (LineTable,),
-    GLOBAL: (CcrApp, CcrScreen, Carrier),
+    GLOBAL: (CcrApp, CcrScreen, Carrier, Commander),
 }
 
 

@@ -65,7 +65,7 @@ async def test_nothing_is_given_on_esc_or_without_text() -> None:
 async def test_the_palette_has_it() -> None:
     async with console(lacking()) as (app, pilot):
         await until_shown(app, "Give secret")
-        await pilot.press("colon", *"give the engine")
+        await pilot.press("P", *"give the engine")
         await until_shown(app, "Give the engine a secret")
         await pilot.press("down", "enter")
         await until(lambda: isinstance(app.screen, SecretDialog))

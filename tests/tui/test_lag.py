@@ -124,7 +124,7 @@ async def test_sorting_cycles_through_the_columns_and_reverses() -> None:
 async def test_a_column_is_picked_by_the_palette_or_by_its_head() -> None:
     async with console(small_engine()) as (app, pilot):
         screen = await open_lag(app, pilot)
-        await pilot.press("colon")
+        await pilot.press("P")
         await pilot.press(*"sort by topic")
         await until_shown(app, "Sort by topic")
         await pilot.press("enter")

@@ -1,0 +1,1 @@
+"""The `:` line: every action by name, with what it is about; completed, with a history."""
