@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import replace
 
 import pytest
@@ -160,6 +161,38 @@ async def test_a_secret_is_given_to_the_cluster_under_the_cursor() -> None:
         await until_gone(app, "Give secret")
         await pilot.press("K")
         await until_told(app, "dr waits for no secret")
+
+
+async def test_a_secret_is_given_from_within_the_cluster() -> None:
+    engine = one_away()
+    async with console(engine) as (app, pilot):
+        await open_cluster(app, pilot)
+        await until_shown(app, "Give secret")
+        await pilot.press("K")
+        await until_shown(app, "Give sasl.password of dr")
+        await pilot.press(*"hunter2", "enter")
+        await until_told(app, "sasl.password of dr is held")
+        assert engine.commands() == [("give_secret", "dr", "sasl.password", SecretStr("hunter2"))]
+
+
+async def test_rows_are_copied_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with console(one_away()) as (app, pilot):
+        sent: list[str] = []
+        monkeypatch.setattr(app, "to_terminal", sent.append)
+        await open_clusters(app, pilot)
+        await pilot.press("y")
+        await until(lambda: sent)
+        row = json.loads(base64.b64decode(sent[0].split(";")[-1].rstrip("\x07")))
+        assert (row["name"], row["reach"]) == ("dr", "away")
+        assert row["reason"]["next_step"] == "Is the broker running?"
+        assert row["secrets"][0]["reference"] == "keyring:ccr-dr/ccr"
+        await pilot.press("enter", "tab")
+        await until(lambda: isinstance(app.screen, ClusterScreen) and shown(app)[:1])
+        sent.clear()
+        await pilot.press("y")
+        await until(lambda: sent)
+        row = json.loads(base64.b64decode(sent[0].split(";")[-1].rstrip("\x07")))
+        assert (row["name"], row["offline"]) == ("orders.us", 1)
 
 
 async def test_T_tests_the_cluster_and_explains_the_step_that_fails(  # noqa: N802

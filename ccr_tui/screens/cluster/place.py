@@ -59,6 +59,18 @@ _ACTIONS = (
         method="test",
         why_disabled=reasons.cannot_ask_cluster,
     ),
+    Action(
+        "cluster.give_secret",
+        "Give the engine a secret of the cluster, for its memory only",
+        SCOPE,
+        ("K",),
+        "Give secret",
+        16,
+        footer_keep=86,
+        footer_only_enabled=True,
+        method="give_secret",
+        why_disabled=reasons.cannot_give_secret,
+    ),
 )
 
 PLACE = Place(
