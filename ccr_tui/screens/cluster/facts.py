@@ -57,15 +57,18 @@ def summary(answer: ClusterDetail) -> list[Fact]:
                 (f"  {under:,} under-replicated", _tone(under, Tone.WARN)),
             ]
         )
-    for untold in answer.untold:
-        reason = untold.reason
-        facts.append(
-            [
-                (f"No {untold.section}: {formats.one_line(reason.text)}. ", Tone.WARN),
-                (formats.one_line(reason.next_step), Tone.DIM),
-            ]
-        )
+    if answer.untold:
+        facts.append(_untold(answer))
     return facts
+
+
+def _untold(answer: ClusterDetail) -> Fact:
+    """Say in one line what is missing and what would help: the table needs the room."""
+    parts = ", ".join(each.section.value for each in answer.untold)
+    reasons = (each.reason for each in answer.untold)
+    helps = dict.fromkeys(reason.next_step or reason.text for reason in reasons)
+    words = "; ".join(formats.one_line(each) for each in helps)
+    return [(f"Not told: {parts}. ", Tone.WARN), (words, Tone.PLAIN)]
 
 
 def _tone(number: int, bad: Tone) -> Tone:

@@ -19,7 +19,7 @@ from ccr_tui.screens.editing.removing import remove
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.facts import Fact, reason_facts
 from ccr_tui.widgets.table.book import Order
-from ccr_tui.widgets.table.columns import Tone
+from ccr_tui.widgets.table.columns import Cell, Tone
 from ccr_tui.widgets.table.filtered import FilteredTable
 from ccr_tui.widgets.table.view import LineTable
 from engine.api.cluster_snapshots import ClusterList, ClusterListing, Reach
@@ -144,25 +144,22 @@ def cluster_facts(row: ClusterListing, since: str, seen: str) -> list[Fact]:
     """Say how a cluster is connected to, and how it goes."""
     facts: list[Fact] = [
         *reason_facts(row.reason, REACH_TONES[row.reach], since),
-        [
-            ("At      ", Tone.DIM),
-            (", ".join(row.bootstrap_servers), Tone.PLAIN),
-            (f"  as {_login(row)}", Tone.PLAIN),
-        ],
+        [("At    ", Tone.DIM), (", ".join(row.bootstrap_servers), Tone.PLAIN)],
+        [("Login ", Tone.DIM), (_login(row), Tone.PLAIN), *_secrets(row)],
     ]
-    for secret in row.secrets:
-        state = "not read yet" if secret.state is SecretState.UNREAD else secret.state.value
-        facts.append(
-            [
-                ("Secret  ", Tone.DIM),
-                (f"{secret.key} from {secret.reference}: ", Tone.PLAIN),
-                (state, _SECRET_TONES[secret.state]),
-            ]
-        )
-    facts.append([("Flows   ", Tone.DIM), (_flows(row), Tone.PLAIN)])
+    facts.append([("Flows ", Tone.DIM), (_flows(row), Tone.PLAIN)])
     if row.cluster_id:
         facts.append(_itself(row, seen))
     return facts
+
+
+def _secrets(row: ClusterListing) -> Fact:
+    cells: list[Cell] = []
+    for secret in row.secrets:
+        state = "not read yet" if secret.state is SecretState.UNREAD else secret.state.value
+        cells.append((f"  {secret.key} from {secret.reference}: ", Tone.PLAIN))
+        cells.append((state, _SECRET_TONES[secret.state]))
+    return cells
 
 
 def _itself(row: ClusterListing, seen: str) -> Fact:
@@ -170,7 +167,7 @@ def _itself(row: ClusterListing, seen: str) -> Fact:
     times = f"  round trip {latency(row.latency)}, last {latency(row.latency_last)}"
     old = f"  answered {seen} ago" if seen else ""
     return [
-        ("Itself  ", Tone.DIM),
+        ("Is    ", Tone.DIM),
         (f"Kafka {kafka(row)}, {formats.plural(row.brokers, 'broker')}{controller},", Tone.PLAIN),
         (f" id {row.cluster_id}{times}{old}", Tone.PLAIN),
     ]
