@@ -46,6 +46,7 @@ class ScriptedTopics:
         self.preview_error: CcrError | None = None
         self.gates: dict[str, asyncio.Event] = {}
         """Answers about a section whose first include is this wait for the event."""
+        self.preview_gate: asyncio.Event | None = None
         self.asked: list[TopicSelection] = []
         self.previewed: list[FlowConfig] = []
 
@@ -89,6 +90,8 @@ class ScriptedTopics:
         section = self._section(flow, tried)
         self.previewed.append(section)
         await asyncio.sleep(0)
+        if self.preview_gate is not None:
+            await self.preview_gate.wait()
         if self.preview_error is not None:
             raise self.preview_error
         selector = TopicSelector(section)

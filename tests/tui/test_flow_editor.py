@@ -165,6 +165,25 @@ async def test_an_answer_that_comes_late_is_dropped() -> None:
         assert taken(screen) == {"payments"}
 
 
+async def test_previews_wait_for_the_one_under_way() -> None:
+    engine = small_engine()
+    source = engine.source_topics
+    source.preview_gate = asyncio.Event()
+    async with console(engine, (120, 40)) as (app, _):
+        screen = await open_editor(app)
+        await until(lambda: len(source.previewed) == 1)
+        for regex in ("orders.eu", "orders.us", "payments"):
+            include(screen).text = regex
+            await until_taken(screen, regex)
+        await asyncio.sleep(0.1)
+        assert len(source.previewed) == 1, "the engine is not asked twice at a time"
+        source.preview_gate.set()
+        await until(lambda: len(source.previewed) == 2)
+        assert source.previewed[1].topics.include == ["payments"], "and then about the last"
+        await until_shown(app, "0 blocked, sizes")
+        assert taken(screen) == {"payments"}
+
+
 async def test_a_change_is_shown_refused_accepted_and_then_seen_in_the_lag() -> None:
     engine = small_engine()
     async with console(engine, (80, 40)) as (app, pilot):

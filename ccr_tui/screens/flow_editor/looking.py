@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 from textual.message import Message
@@ -62,11 +62,15 @@ class Looking:
         self.previewing = False
         self.preview_trouble = ""
         self._found: Looked = topics.NOTHING_LOOKED
+        self._previewed: Candidate | None = None
+        self._preview_at: float | None = None  # monotonic; None: none is wanted
+        self._previews_run = False
+        self._making = 0
 
     def begin(self, flow: str | None) -> None:
         """Ask what a flow that exists mirrors now."""
         if flow:
-            self._begin(partial(self._ask_now, flow), "now")
+            self._screen.run_worker(self._ask_now(flow), group="now")
 
     def ask(self, candidate: Candidate | None) -> None:
         """Ask about what the form says now; what was asked before is dropped."""
@@ -75,24 +79,28 @@ class Looking:
         self._asked = candidate
         if candidate is None:
             return
-        self._begin(partial(self._select, candidate), "select")
-        self._begin(partial(self._preview, candidate, PREVIEW_AFTER), "preview")
+        question = partial(self._select, candidate)
+        self._screen.run_worker(question, group="select", exclusive=True)
+        self._preview_soon(PREVIEW_AFTER)
 
     def look_again(self) -> None:
         """Ask for sizes and conflicts again, at once."""
-        if self._asked is not None:
-            self._begin(partial(self._preview, self._asked, 0), "preview")
+        self._preview_soon(0.0)
 
-    def _begin(self, question: Callable[[], Awaitable[None]], group: str) -> None:
-        """Ask in place of what was asked before."""
-        self._screen.run_worker(question, group=group, exclusive=True)
+    def _preview_soon(self, after: float) -> None:
+        """Ask for a preview after so many seconds, and after the one that is under way.
+
+        That one is not given up for it: the engine would go on with it all the same.
+        """
+        self._preview_at = time.monotonic() + after
+        if not self._previews_run:
+            self._previews_run = True
+            self._screen.run_worker(self._previews(), group="preview")
 
     @property
     def is_current(self) -> bool:
         """Whether the preview is of what the form says now."""
         return self.preview is not None and self._previewed is self._asked
-
-    _previewed: Candidate | None = None
 
     def preview_age(self, now: float) -> float | None:
         """Return how many seconds ago the preview came."""
@@ -129,17 +137,30 @@ class Looking:
 
     async def _make_rows(self, selection: SelectionSnapshot) -> None:
         source = self._asked.section.source if self._asked else ""
+        self.selection = selection
+        self._making += 1
+        number = self._making
         rows = await topics.rows_of(selection, self.now, self._found, source)
-        self.selection, self.rows = selection, rows
+        if number != self._making:
+            return  # a newer selection or preview was taken in meanwhile
+        self.rows = rows
         self.starts = sum(row.change is topics.Change.STARTS for row in rows)
         self.ends = sum(row.change is topics.Change.ENDS for row in rows)
         self.blocked = sum(bool(row.plan and row.plan.blocked) for row in rows)
         self._screen.post_message(Selected())
 
-    async def _preview(self, candidate: Candidate, after: float) -> None:
-        await asyncio.sleep(after)
-        if not candidate.is_whole:
-            return
+    async def _previews(self) -> None:
+        while self._preview_at is not None:
+            rest = self._preview_at - time.monotonic()
+            if rest > 0:
+                await asyncio.sleep(rest)
+                continue
+            self._preview_at = None
+            if self._asked is not None and self._asked.is_whole:
+                await self._preview(self._asked)
+        self._previews_run = False
+
+    async def _preview(self, candidate: Candidate) -> None:
         self.previewing = True
         self._screen.post_message(Previewed())
         try:
