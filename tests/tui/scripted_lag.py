@@ -18,8 +18,9 @@ def hour(flow: str, topic: str | None, now: float, points: int = 720) -> History
     lag = tuple(float(round(45_000 * math.sin(math.pi * n / points) ** 4)) for n in range(points))
     rate = tuple(20_000.0 + 9_000.0 * math.sin(n / 40) for n in range(points))
     unknown = (None,) * points
+    oldest = tuple(value / 5_000 for value in lag)
     sizes = tuple(value * 250 for value in rate)
-    return HistorySnapshot(flow, topic, STEP_S, at, lag, unknown, unknown, rate, sizes)
+    return HistorySnapshot(flow, topic, STEP_S, at, lag, unknown, oldest, rate, sizes)
 
 
 def gap(partition: PartitionSnapshot, first: int, end: int) -> PartitionSnapshot:

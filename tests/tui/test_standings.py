@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -118,3 +119,24 @@ async def test_nothing_to_show() -> None:
         await until_shown(app, "No group has committed offsets for the topics of this flow.")
         assert "a broker of dr refused: not authorized" in screen_text(app)
         assert "Nothing is committed on the target" in screen_text(app)
+
+
+async def test_the_last_hour_of_what_would_be_lost() -> None:
+    engine = small_engine()
+    async with console(engine, (100, 40)) as (app, pilot):
+        await pilot.press("4")
+        await until_shown(app, "orders.us")
+        await pilot.press("h")
+        await until_shown(app, "─ primary-to-dr, the last hour ─")
+        peak = time.strftime("%H:%M", time.localtime(engine.current.taken_at - 1795))
+        await until_shown(app, f"Would be lost: now 0, min 0, max 45,000 at {peak}")
+        await until_shown(app, f"Oldest of them: now 0s, min 0s, max 9.0s at {peak}")
+        assert "2 partitions  1 of them" not in screen_text(app)  # in the details' place
+        await pilot.press("h", "down")
+        await until_shown(app, "─ orders.us, the last hour ─")
+        await until(lambda: ("history", "primary-to-dr", "orders.us") in engine.calls)
+        await pilot.press("up", "enter")
+        await until_shown(app, "─ orders.eu, the last hour ─")
+        await pilot.press("h")
+        await until_gone(app, ", the last hour")
+        await until_shown(app, "source end 1,001,000  mirrored to 999,000")

@@ -9,16 +9,17 @@ from textual import on
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
+from ccr_tui import formats
 from ccr_tui.actions import FLOW, GLOBAL, TABLE, ActionContext, TopicInSight
-from ccr_tui.asking import Asked, Asker
+from ccr_tui.asking import Asked
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.filtering import FilterError
 from ccr_tui.messages import PartitionUpdate
 from ccr_tui.screens.base import CcrScreen, Console
 from ccr_tui.screens.dialogs.text import TextDialog
+from ccr_tui.screens.hour import HourOf, HourPane, LastHour, records
 from ccr_tui.screens.lag import filtering
 from ccr_tui.screens.lag.facts import describe_partition, describe_topic
-from ccr_tui.screens.lag.hour import HourOf, HourPane
 from ccr_tui.screens.lag.place import SCOPE
 from ccr_tui.screens.lag.titles import LagTitles
 from ccr_tui.screens.lag.views import ViewName, Views
@@ -26,13 +27,11 @@ from ccr_tui.state import ConsoleState
 from ccr_tui.widgets.details import DetailPanel
 from ccr_tui.widgets.facts import Fact
 from ccr_tui.widgets.filterbar import FilterBar
+from ccr_tui.widgets.plot.series import Series
 from ccr_tui.widgets.table.pane import TablePane
 from ccr_tui.widgets.table.view import LineTable
 from engine.api.loss_snapshots import HistorySnapshot
 from engine.api.snapshots import FlowSnapshot
-
-HISTORY_EVERY = 5.0
-"""Seconds between two looks at the last hour: the engine adds a point as often."""
 
 
 class LagScreen(CcrScreen):
@@ -40,7 +39,7 @@ class LagScreen(CcrScreen):
 
     SCOPES = (SCOPE, FLOW, TABLE, GLOBAL)
     BINDINGS = REGISTRY.bindings(SCOPE, FLOW)
-    CSS_PATH = "screen.tcss"
+    CSS_PATH = ["../hour.tcss", "screen.tcss"]  # noqa: RUF012 - Textual's
 
     def __init__(self, console: Console, subject: str | None = None) -> None:
         super().__init__(console, subject)
@@ -49,11 +48,8 @@ class LagScreen(CcrScreen):
         self.filter_bar = FilterBar("text, !text, re:regex, stopped, growing, overtaken")
         self.views = Views(console.symbols)
         self.detail = DetailPanel(console.symbols, id="detail")
-        self.hour = HourPane(console.symbols)
-        self.hour_of = HourOf.NOTHING
-        self.history: Asker[HistorySnapshot] = Asker(self, self._ask_history, every=HISTORY_EVERY)
-        self._plotted: str | None = None
-        """The topic whose hour is asked for; None: the flow's."""
+        self.hour = HourPane(console.symbols, _plotted)
+        self.last_hour = LastHour(self, self.hour, self._ask_history)
         self._page_seen = False
 
     def compose_body(self) -> ComposeResult:
@@ -164,7 +160,7 @@ class LagScreen(CcrScreen):
         return f"No {self.views.current.noun}", []
 
     def _show_detail(self, state: ConsoleState, now: float) -> None:
-        if self.hour_of is not HourOf.NOTHING:
+        if self.last_hour.of is not HourOf.NOTHING:
             return
         heading, facts = self._described(state, now)
         opens = "Enter: its partitions" if self.views.name is ViewName.TOPICS else "Enter: in full"
@@ -271,29 +267,21 @@ class LagScreen(CcrScreen):
 
     def do_hour(self) -> None:
         """Plot the flow's last hour, then the topic's, then none."""
-        self.hour_of = self.hour_of.following()
-        self.set_class(self.hour_of is not HourOf.NOTHING, "-hour")
-        if self.hour_of is HourOf.FLOW:
-            self.run_worker(self.history.run(), group="history", exclusive=True)
-        elif self.hour_of is HourOf.NOTHING:
-            self.workers.cancel_group(self, "history")
+        self.last_hour.turn()
         self.show_state()
 
     def _show_hour(self, now: float) -> None:
-        if self.hour_of is HourOf.NOTHING:
-            return
-        topic = self.views.topic_row if self.hour_of is HourOf.TOPIC else None
-        wanted = topic.topic if topic else None
-        if wanted != self._plotted:
-            self._plotted = wanted
-            self.history.forget()
-        name = wanted or self.flow_name
-        hint = "h: the topic's" if self.hour_of is HourOf.FLOW else "h: close"
-        self.hour.show(name, self.history.answer, self.history.trouble(now), hint)
+        topic = self.views.topic_row
+        self.last_hour.show(self.flow_name, topic.topic if topic else None, now)
 
-    async def _ask_history(self) -> HistorySnapshot:
-        return await self.console.bridge.api.flows.history(self.flow_name, self._plotted)
+    async def _ask_history(self, topic: str | None) -> HistorySnapshot:
+        return await self.console.bridge.api.flows.history(self.flow_name, topic)
 
     @on(Asked)
     def _asked(self) -> None:
         self._show_hour(time.monotonic())
+
+
+def _plotted(history: HistorySnapshot) -> tuple[Series, Series]:
+    rate = Series("Records/s", history.at, history.records_per_second, formats.rate)
+    return records("Lag, records", history), rate

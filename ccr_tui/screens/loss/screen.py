@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
+
+from textual import on
+from textual.app import ComposeResult
 
 from ccr_tui import formats
 from ccr_tui.actions import FLOW, GLOBAL, TABLE
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.filtering import Words
+from ccr_tui.screens.base import Console
+from ccr_tui.screens.hour import HourPane, LastHour, records
 from ccr_tui.screens.listing import ListingScreen, sentences
 from ccr_tui.screens.loss.columns import partition_columns, size, topic_columns
 from ccr_tui.screens.loss.place import SCOPE
+from ccr_tui.state import ConsoleState
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.facts import Fact
+from ccr_tui.widgets.plot.series import Series
 from ccr_tui.widgets.table.book import Order
 from ccr_tui.widgets.table.columns import Tone
 from ccr_tui.widgets.table.filtered import FilteredTable
 from ccr_tui.widgets.table.view import LineTable
-from engine.api.loss_snapshots import LossSnapshot, PartitionLoss, TopicLoss
+from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot, PartitionLoss, TopicLoss
 from engine.service import loss_wording
 
 
@@ -26,6 +34,22 @@ class LossScreen(ListingScreen[LossSnapshot]):
 
     SCOPES = (SCOPE, FLOW, TABLE, GLOBAL)
     BINDINGS = REGISTRY.bindings(SCOPE, FLOW)
+    CSS_PATH = "../hour.tcss"
+
+    def __init__(self, console: Console, subject: str | None = None) -> None:
+        super().__init__(console, subject)
+        self.hour = HourPane(console.symbols, _plotted)
+        self.last_hour = LastHour(self, self.hour, self._ask_history)
+
+    def compose_body(self) -> ComposeResult:
+        """Put the last hour into the details' place."""
+        yield from super().compose_body()
+        yield self.hour
+
+    def show_body(self, state: ConsoleState, now: float) -> None:
+        """Bring everything up to date."""
+        super().show_body(state, now)
+        self._show_hour(now)
 
     async def ask(self) -> LossSnapshot:
         """Ask what would be lost, of the open topic by partition."""
@@ -83,6 +107,24 @@ class LossScreen(ListingScreen[LossSnapshot]):
         answer = self.asker.answer
         return loss_wording.sentence(answer) if answer is not None else ""
 
+    def do_hour(self) -> None:
+        """Plot the flow's last hour, then the topic's, then none."""
+        self.last_hour.turn()
+        self.show_state()
+
+    @on(LineTable.Highlighted)
+    def _another_topic(self) -> None:
+        self._show_hour(time.monotonic())
+
+    def _show_hour(self, now: float) -> None:
+        topic = self.opened
+        if topic is None and isinstance(self.outer.table.current, TopicLoss):
+            topic = self.outer.table.current.topic
+        self.last_hour.show(self.flow_name, topic, now)
+
+    async def _ask_history(self, topic: str | None) -> HistorySnapshot:
+        return await self.console.bridge.api.flows.history(self.flow_name, topic)
+
     def described(self, row: Any) -> tuple[str, list[Fact]]:
         """Describe a topic or a partition."""
         if isinstance(row, PartitionLoss):
@@ -98,6 +140,11 @@ class LossScreen(ListingScreen[LossSnapshot]):
         if not answer.looked_at:
             return "The source's ends were never seen."
         return "No topic would lose a record."
+
+
+def _plotted(history: HistorySnapshot) -> tuple[Series, Series]:
+    age = Series("Oldest of them", history.at, history.lost_seconds, formats.seconds)
+    return records("Would be lost", history), age
 
 
 def _topic(row: TopicLoss) -> tuple[str, list[Fact]]:
