@@ -162,7 +162,7 @@ async def through_the_console(engine: EngineProcess, found: Artefacts) -> None:
 
     async with app.run_test(size=(120, 40)) as pilot:
         await until_shown(app, "Give secret")
-        await pilot.press("c")
+        await pilot.press("K")
         await until_shown(app, "The secret, hidden")
         await pilot.press(*WRONG)
         await until_shown(app, "•" * len(WRONG))
@@ -170,12 +170,18 @@ async def through_the_console(engine: EngineProcess, found: Artefacts) -> None:
         await pilot.press("enter")
         await until_shown(app, "the login ccr (PLAIN) was refused")
         look("refused")
-        await pilot.press("c")
+        await pilot.press("K")
         await until_shown(app, "The secret, hidden")
         await pilot.press(*USERS["ccr"], "enter")
         await until(lambda: (flow := app.state.flow(FLOW)) and flow.state is FlowState.RUNNING)
         await until(lambda: (flow := app.state.flow(FLOW)) and flow.records_total == 50)
         look("running")
+        await pilot.press("5", "T")
+        await until_shown(app, "The connection works.")
+        look("tested")
+        await pilot.press("escape", "enter")
+        await until_shown(app, "[brokers 1]")
+        look("cluster")
         found["state"] = repr(app.state).encode()
 
 
@@ -194,7 +200,15 @@ async def ask_the_socket(config: Path, found: Artefacts) -> None:
     """Ask for everything, and give secrets in ways that are refused."""
     transport = httpx.AsyncHTTPTransport(uds=str(service_paths(config).socket))
     async with httpx.AsyncClient(transport=transport, base_url="http://ccr") as http:
-        for path in ("snapshot", "events", f"flows/{FLOW}/partitions"):
+        tried = {
+            "section": {"bootstrap_servers": ["no-such-host.invalid:9092"], "sasl": [WRONG]},
+            "secrets": {"keyring:kafka/east": WRONG},
+        }
+        for body in ({}, tried, {"section": WRONG}, {"secrets": WRONG}):
+            answer = await http.post("/v1/clusters/east/test", json=body)
+            found[f"POST test {len(str(body))}"] = answer.content
+        paths = ("snapshot", "events", "clusters", "clusters/east/detail", "tests/1")
+        for path in (*paths, f"flows/{FLOW}/partitions"):
             found[f"GET {path}"] = (await http.get(f"/v1/{path}")).content
         assert b"given" in found["GET snapshot"]
         for number, body in enumerate(
