@@ -5,11 +5,14 @@ An action that is not in the registry (`ccr_tui.catalog`) cannot be bound, found
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+import string
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
-from textual.binding import Binding, BindingType
+from textual.binding import Binding, BindingsMap, BindingType
+from textual.dom import DOMNode
+from textual.keys import _character_to_key
 
 from ccr_tui.state import ConsoleState, Environment
 from engine.api.protocol import FlowsApi
@@ -120,9 +123,7 @@ class Action:
 
 
 KEY_NAMES = {
-    "question_mark": "?",
-    "slash": "/",
-    "colon": ":",
+    **{_character_to_key(sign): sign for sign in string.punctuation},
     "escape": "Esc",
     "enter": "Enter",
     "pageup": "PgUp",
@@ -131,8 +132,6 @@ KEY_NAMES = {
     "down": "Down",
     "home": "Home",
     "end": "End",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
     "tab": "Tab",
     "shift+tab": "Shift+Tab",
     "f1": "F1",
@@ -150,20 +149,45 @@ def key_name(key: str) -> str:
     return f"^{key.removeprefix('ctrl+')}" if key.startswith("ctrl+") else key
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ActionRegistry:
     """All actions, in the order help and palette show them."""
 
     actions: tuple[Action, ...]
+    _own: tuple[Action, ...] = field(init=False, repr=False)
     _by_id: dict[str, Action] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_id", {action.id: action for action in self.actions})
+        self._own = self.actions
+        self._by_id = {action.id: action for action in self.actions}
         if len(self._by_id) != len(self.actions):
             raise ValueError("two actions have the same id")
 
     def __getitem__(self, action_id: str) -> Action:
         return self._by_id[action_id]
+
+    def use_keys(self, keys: Mapping[str, tuple[str, ...]]) -> None:
+        """Give actions other keys, by id; all others have their own (again)."""
+        self.actions = tuple(
+            replace(action, keys=keys[action.id]) if action.id in keys else action
+            for action in self._own
+        )
+        self._by_id = {action.id: action for action in self.actions}
+
+    def with_own_keys(self) -> ActionRegistry:
+        """Return the same actions with the keys that they come with."""
+        return ActionRegistry(self._own)
+
+    def rebind(self, node: DOMNode) -> None:
+        """Bind a new node's actions to the keys of now; its class was bound to their own."""
+        if self.actions == self._own:
+            return
+        found = [each for same in node._bindings.key_to_bindings.values() for each in same]  # noqa: SLF001
+        ids = dict.fromkeys(each.id for each in found if each.id in self._by_id)
+        kept = [each for each in found if each.id not in ids]
+        node._bindings = BindingsMap(  # noqa: SLF001  (Textual's keymap drops others on that key)
+            [*kept, *_bindings(self._by_id[action_id] for action_id in ids if action_id)]
+        )
 
     def in_scopes(self, scopes: Iterable[Scope]) -> Iterator[Action]:
         """Yield the actions of these scopes, scope by scope in the order given."""
@@ -178,15 +202,19 @@ class ActionRegistry:
         over, pause, … on what was meant as text. Who does not want a key refuses it in
         `check_action`.
         """
-        return [
-            Binding(
-                ",".join(action.keys),
-                f"act('{action.id}')",
-                action.title,
-                id=action.id,
-                show=False,
-                priority=True,
-            )
-            for action in self.in_scopes(scopes)
-            if action.keys
-        ]
+        return _bindings(self.in_scopes(scopes))
+
+
+def _bindings(actions: Iterable[Action]) -> list[BindingType]:
+    return [
+        Binding(
+            ",".join(action.keys),
+            f"act('{action.id}')",
+            action.title,
+            id=action.id,
+            show=False,
+            priority=True,
+        )
+        for action in actions
+        if action.keys
+    ]

@@ -32,6 +32,7 @@ from ccr_tui.screens.everywhere import place_named
 from ccr_tui.screens.help.screen import HelpScreen
 from ccr_tui.screens.lag.screen import LagScreen
 from ccr_tui.screens.overview.screen import OverviewScreen
+from ccr_tui.settings.loader import Settings
 from ccr_tui.state import ConsoleMode, ConsoleState
 from ccr_tui.symbols import Symbols, for_locale
 from ccr_tui.themes import theme_folders
@@ -67,19 +68,24 @@ class CcrApp(App[None], inherit_bindings=False):
         reopen: Reopen | None = None,
         pace: Pace | None = None,
         hints: Sequence[str] = (),
+        settings: Settings | None = None,
     ) -> None:
+        settings = settings or Settings()
+        REGISTRY.use_keys(settings.keys)
         # Native colours from the start: Textual then drops every colour under NO_COLOR instead of
         # turning them into greys.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        REGISTRY.rebind(self)
         self.animation_level = "none"
         self.symbols = symbols or for_locale()
         self.state = ConsoleState(mode, config_name)
         self.bridge = EngineBridge(api, self.post_message, reopen=reopen, pace=pace)
         self.theming = Theming(self, theme_folders() if folders is None else folders)
-        self._problems = self.theming.begin(theme)
+        told = tuple(str(problem) for problem in settings.problems)
+        self._problems = told + self.theming.begin(theme or settings.values.theme)
         self.navigator = Navigator(self, self)
         self._hints = hints
-        self.carrier = Carrier(self)
+        self.carrier = Carrier(self, settings.values)
         self.commander = Commander(self)
         self.crash: Exception | None = None
         """The fault that ended the console, for the caller to tell."""

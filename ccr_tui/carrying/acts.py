@@ -11,6 +11,8 @@ from ccr_tui.carrying import clipboard, files, rows
 from ccr_tui.formats import plural
 from ccr_tui.screens.dialogs.path import PathDialog
 from ccr_tui.screens.dialogs.text import failure_dialog
+from ccr_tui.settings.model import Clipboard, ConsoleSettings
+from engine.config.home import expanded
 from engine.errors import CcrError
 
 if TYPE_CHECKING:
@@ -24,9 +26,10 @@ _SHOWN = 40
 class Carrier:
     """What the actions `copy`, `copy.row` and `export` do, on the screen in front."""
 
-    def __init__(self, app: CcrApp) -> None:
+    def __init__(self, app: CcrApp, settings: ConsoleSettings) -> None:
         self._app = app
-        self.folder = Path()
+        self._to_terminal = settings.clipboard is Clipboard.OSC52
+        self.folder = expanded(settings.export_dir or ".")
         """Where files are proposed to be written."""
 
     def do_copy(self) -> None:
@@ -53,7 +56,7 @@ class Carrier:
         if not text.strip():
             self._app.notify("There is nothing under the cursor to copy.", severity="warning")
             return
-        found = clipboard.sequences(text)
+        found = clipboard.sequences(text) if self._to_terminal else ()
         if not found:
             self._app.run_worker(self._copy_to_file(text), group="carrying")
             return
@@ -65,7 +68,8 @@ class Carrier:
 
     async def _copy_to_file(self, text: str) -> None:
         path = files.proposed(self.folder, "ccr-copy", "txt", _now())
-        await self._write(path, text, "Too large for the clipboard, so it was")
+        why = "Too large for the clipboard, so it was" if self._to_terminal else "The text was"
+        await self._write(path, text, why)
 
     async def _export(self, screen: CcrScreen) -> None:
         table = screen.table_in_sight

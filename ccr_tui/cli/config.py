@@ -73,6 +73,19 @@ def _add_config_verbs(subparsers: Subparsers) -> None:
         description="Print the JSON Schema of the configuration file, for editors.",
     )
     schema.set_defaults(func=print_schema)
+    console = verbs.add_parser(
+        "console",
+        help="check the console's settings",
+        description="Check the user's settings of the console. Every problem is told on standard "
+        "error with file, line and key; exit code 2 when there is one.",
+    )
+    console.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="default: $CCR_CONSOLE_SETTINGS, the user's ccr/console.yaml",
+    )
+    console.set_defaults(func=check_console)
 
 
 def validate_file(args: argparse.Namespace) -> int:
@@ -149,4 +162,17 @@ def print_schema(args: argparse.Namespace) -> int:
     from engine.config.schema import schema_text  # noqa: PLC0415  (as above)
 
     print(schema_text(), end="")
+    return ExitCode.OK
+
+
+def check_console(args: argparse.Namespace) -> int:
+    """Check the console's settings; raises InvalidConfigError with all that is wrong."""
+    from ccr_tui.settings.loader import load_settings, settings_path  # noqa: PLC0415  (as above)
+    from engine.config.problems import InvalidConfigError  # noqa: PLC0415
+
+    path = expanded(args.file) if args.file else settings_path()
+    settings = load_settings(path)
+    if settings.problems:
+        raise InvalidConfigError(str(path), settings.problems)
+    print(f"{path}: valid")
     return ExitCode.OK

@@ -54,9 +54,12 @@ async def _run(config: Path, args: argparse.Namespace) -> int:
     # Only here, so that every other verb does without Textual.
     from ccr_tui.app import CcrApp  # noqa: PLC0415
     from ccr_tui.leaving import farewell  # noqa: PLC0415
+    from ccr_tui.settings.loader import load_settings  # noqa: PLC0415
 
+    settings = await asyncio.to_thread(load_settings)
+    read_only = bool(getattr(args, "read_only", False)) or settings.values.read_only
     _tell(f"ccr: looking for the engine of {config} …")
-    async with EngineDoor(config, read_only=bool(getattr(args, "read_only", False))) as door:
+    async with EngineDoor(config, read_only=read_only) as door:
         while True:
             app = CcrApp(
                 door.api,
@@ -65,8 +68,9 @@ async def _run(config: Path, args: argparse.Namespace) -> int:
                 theme=getattr(args, "theme", None),
                 reopen=door.reopen,
                 hints=getattr(args, "hints", ()),
+                settings=settings,
             )
-            await _until_left(app)
+            await _until_left(app, mouse=settings.values.mouse)
             if app.crash is None:
                 break
             if not await open_again(app.crash, app.state, tuple(app.trail)):
@@ -79,7 +83,7 @@ async def _run(config: Path, args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-async def _until_left(app: CcrApp) -> None:
+async def _until_left(app: CcrApp, *, mouse: bool) -> None:
     # A hang-up is left to end the process: the terminal is gone, and with the process the pipe
     # that keeps an embedded engine alive.
     loop = asyncio.get_running_loop()
@@ -87,7 +91,7 @@ async def _until_left(app: CcrApp) -> None:
     # What is there by then stays: looking for garbage in it would stop the keys for 100 ms.
     freezing = loop.call_later(SETTLED_AFTER_S, gc.freeze)
     try:
-        await app.run_async()
+        await app.run_async(mouse=mouse)
     finally:
         freezing.cancel()
         loop.remove_signal_handler(signal.SIGTERM)

@@ -48,6 +48,7 @@ class CcrScreen(Screen[None]):
 
     def __init__(self, console: Console, subject: str | None = None) -> None:
         super().__init__()
+        REGISTRY.rebind(self)
         self.console = console
         self.subject = subject
         self.place: Place | None = None

@@ -89,6 +89,7 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
     ) -> None:
         """`carried` is what of a row is copied and exported: a snapshot; the row itself else."""
         super().__init__(id=id)
+        REGISTRY.rebind(self)
         self._carried = carried
         self.columns = tuple(columns)
         self.book: RowBook[RowT] = RowBook(key, columns, order, tie)
