@@ -13,7 +13,15 @@ from ccr_tui.screens.loss.screen import LossScreen
 from engine.api.snapshots import Reason
 from engine.errors import ConnectError
 from engine.service import loss_wording
-from tests.tui.driving import console, screen_text, settle, until, until_gone, until_shown
+from tests.tui.driving import (
+    console,
+    screen_lines,
+    screen_text,
+    settle,
+    until,
+    until_gone,
+    until_shown,
+)
 from tests.tui.scripted import T0, small_engine
 from tests.tui.standings import groups_now, loss_now
 
@@ -56,7 +64,15 @@ async def test_groups_worst_first_and_their_partitions() -> None:
         assert isinstance(app.screen, GroupsScreen)
         screen = app.screen
         assert [*screen.outer.table.book.shown] == ["billing", "dashboards", "parcels", "audit"]
-        assert "1 in step  1 behind  1 active on target  1 share group" in screen_text(app)
+        counts = "1 in step  1 behind  1 active on target  1 share group  as of 3s ago"
+        await until_shown(app, counts)
+        why = next(line for line in screen_lines(app) if " dashboards " in line)
+        assert "it has members on dr" in why
+        await pilot.press("down")
+        await until_shown(app, "what it would read again is not known, what it would lose is not")
+        await pilot.press("end")
+        await until_shown(app, "could move to the target: nothing read again, missed or lost")
+        await pilot.press("home")
         assert "the partition is stopped: what the group has read is not on dr yet" in on_one_line(
             screen_text(app)
         )

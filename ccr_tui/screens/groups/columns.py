@@ -57,12 +57,12 @@ def group_columns() -> tuple[Column[GroupSnapshot], ...]:
         Column("ahead", "MISSED", _ahead, 8, 2, right=True, sort=_by_ahead, falling=True),
         Column("lost", "LOST", _lost, 9, 2, right=True, sort=_by_lost, falling=True),
         Column(
-            "part", "PART", lambda row: (str(len(row.partitions)), Tone.PLAIN), 5, 4, right=True
+            "part", "PART", lambda row: (str(len(row.partitions)), Tone.PLAIN), 5, 3, right=True
         ),
         Column("kind", "KIND", lambda row: (row.kind or formats.UNKNOWN, Tone.PLAIN), 8, 5),
         Column("source", "ON SOURCE", lambda row: _member(row.source_state), 11, 6),
         Column("target", "ON TARGET", lambda row: _member(row.target_state), 11, 6),
-        Column("why", "WHY", lambda row: (why(row), Tone.DIM), 24, 7, grow=2),
+        Column("why", "WHY", lambda row: (why(row), Tone.DIM), 24, 4, grow=3),
     )
 
 

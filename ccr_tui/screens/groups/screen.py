@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -95,13 +96,18 @@ class GroupsScreen(ListingScreen[GroupsPage]):
                 for state in GroupState
                 if counts[state]
             ]
-            facts.append([("Groups ", Tone.DIM), *said])
+            facts.append([("Groups ", Tone.DIM), *said, self._looked(answer)])
         if answer.reason is not None:
             facts += sentences([answer.reason.text, answer.reason.next_step], Tone.BAD)
         if not answer.commits:
             idle = "Nothing is committed on the target: sync.groups is off, or it is only watched."
             facts += sentences([idle], Tone.WARN)
         return facts
+
+    def _looked(self, answer: GroupsPage) -> tuple[str, Tone]:
+        old = self.console.state.observed_ago(answer.looked_at, time.monotonic())
+        tone = Tone.DIM if answer.reason is None else Tone.WARN
+        return (f"as of {formats.age(old)} ago", tone) if old is not None else ("", tone)
 
     def described(self, row: Any) -> tuple[str, list[Fact]]:
         """Describe a group or one of its partitions."""
@@ -163,15 +169,15 @@ def _partition(row: GroupPartitionSnapshot) -> tuple[str, list[Fact]]:
 
 def _moved(again: int | None, ahead: int, lost: int | None) -> list[tuple[str, Tone]]:
     """Say what its clients would meet on the target now."""
+    if (again, ahead, lost) == (0, 0, 0):
+        return [("could move to the target: nothing read again, missed or lost", Tone.GOOD)]
     said = [
-        (
-            f"would read {formats.count(again, 20)} records again",
-            Tone.WARN if again else Tone.PLAIN,
-        ),
-        (
-            f", {formats.count(lost, 20)} unread ones are not there",
-            Tone.BAD if lost else Tone.PLAIN,
-        ),
+        ("what it would read again is not known", Tone.WARN)
+        if again is None
+        else (f"would read {again:,} records again", Tone.WARN if again else Tone.PLAIN),
+        (", what it would lose is not known", Tone.WARN)
+        if lost is None
+        else (f", {lost:,} unread ones are not there", Tone.BAD if lost else Tone.PLAIN),
     ]
     if ahead:
         said.append((f", and miss {ahead:,} that are", Tone.BAD))
