@@ -39,9 +39,16 @@ def no_flow(context: ActionContext) -> str | None:
     return None if context.flow else "no flow is selected"
 
 
+def _cannot_command_flow(context: ActionContext) -> str | None:
+    reason = _cannot_command(context) or no_flow(context)
+    if reason is None and context.flow and context.state.read_only_target(context.flow):
+        return f"cluster {context.flow.target} is read-only in the config"
+    return reason
+
+
 def cannot_steer(context: ActionContext) -> str | None:
     """Need a flow that the engine in sight runs, and an engine that takes commands."""
-    reason = _cannot_command(context) or no_flow(context)
+    reason = _cannot_command_flow(context)
     if reason or context.flow is None:
         return reason
     if context.flow.state is FlowState.STANDBY:
@@ -129,7 +136,7 @@ def cannot_remove_cluster(context: ActionContext) -> str | None:
 
 def cannot_take_over(context: ActionContext) -> str | None:
     """Need a flow that another engine runs."""
-    reason = _cannot_command(context) or no_flow(context)
+    reason = _cannot_command_flow(context)
     if reason or context.flow is None:
         return reason
     if context.flow.state is FlowState.STANDBY:

@@ -123,6 +123,11 @@ class ConsoleState:
         """Tell whether the engine refuses every act."""
         return self.snapshot is not None and self.snapshot.read_only
 
+    def read_only_target(self, flow: FlowSnapshot) -> bool:
+        """Tell whether the flow writes to a cluster that the configuration has as read-only."""
+        clusters = self.snapshot.clusters if self.snapshot else ()
+        return any(each.name == flow.target and each.read_only for each in clusters)
+
     def environment(self, flow: FlowSnapshot | None = None) -> Environment | None:
         """Return the most serious environment of a flow's clusters, or of all; None if unknown."""
         if self.snapshot is None:

@@ -118,6 +118,7 @@ class ClusterWatch:
             len(self._metadata.brokers) if self._metadata else 0,
             self._observed_at,
             _secrets(config),
+            config.read_only,
         )
 
     def listing(self, source_of: tuple[str, ...], target_of: tuple[str, ...]) -> ClusterListing:

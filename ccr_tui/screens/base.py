@@ -83,7 +83,8 @@ class CcrScreen(Screen[None]):
         if not self.is_mounted:
             return
         state, now = self.console.state, time.monotonic()
-        self.header.show_state(state, now, self.console.symbols, self.console.way)
+        flow, way = self.context().flow, self.console.way
+        self.header.show_state(state, now, self.console.symbols, way, flow)
         self._show_banner(*banner(state, now))
         self.set_class(state.stale(now), "-stale")
         self.show_body(state, now)

@@ -9,6 +9,7 @@ from ccr_tui.formats import age
 from ccr_tui.state import ConsoleMode, ConsoleState, Environment
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.oneline import OneLine, Piece, clip
+from engine.api.snapshots import FlowSnapshot
 
 CRUMBS_FROM = 100
 """Columns; a narrower header has no room for the way."""
@@ -31,13 +32,21 @@ class HeaderLine(OneLine):
     }
 
     def show_state(
-        self, state: ConsoleState, now: float, symbols: Symbols, way: Sequence[str] = ()
+        self,
+        state: ConsoleState,
+        now: float,
+        symbols: Symbols,
+        way: Sequence[str] = (),
+        flow: FlowSnapshot | None = None,
     ) -> None:
-        """Show the state as it is at `now`, and by which places one came where there is room."""
+        """Show the state as it is at `now`, and by which places one came where there is room.
+
+        Whether one may write is that of the flow in sight, where there is one.
+        """
         narrow = self.size.width < 76
         middle = [
             *_environment(state),
-            *_access(state),
+            *_access(state, flow),
             (_engine(state, symbols, narrow=narrow), ""),
         ]
         right = [_data_age(state, now), (" ", "")]
@@ -55,10 +64,11 @@ def _environment(state: ConsoleState) -> list[Piece]:
     return [] if environment is None else [_BADGES[environment], ("  ", "")]
 
 
-def _access(state: ConsoleState) -> list[Piece]:
+def _access(state: ConsoleState, flow: FlowSnapshot | None) -> list[Piece]:
     if state.snapshot is None:
         return []
-    return [("RO" if state.read_only else "RW", "header--name"), ("  ", "")]
+    read_only = state.read_only or (flow is not None and state.read_only_target(flow))
+    return [("RO" if read_only else "RW", "header--name"), ("  ", "")]
 
 
 def _engine(state: ConsoleState, symbols: Symbols, *, narrow: bool) -> str:

@@ -262,6 +262,8 @@ class ClusterSnapshot:
     brokers: int
     observed_at: float
     secrets: tuple[SecretSnapshot, ...] = ()
+    read_only: bool = False
+    """Flows into it take no commands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -168,3 +169,15 @@ def test_no_command_without_an_engine_that_takes_it(action: str) -> None:
     read_only = ScriptedEngine([make_flow()], read_only=True).current
     assert why(context(read_only)) == "this engine is read-only"
     assert why(context(ScriptedEngine().current)) == "no flow is selected"
+
+
+@pytest.mark.parametrize("action", ["flow.pause", "flow.retry", "flow.take_over"])
+def test_no_command_on_a_flow_into_a_read_only_cluster(action: str) -> None:
+    asked = context(engine(partitions_stopped=1, **(STANDBY if "take" in action else {})))
+    why = REGISTRY[action].why_disabled
+    assert why(asked) is None
+    snapshot = asked.state.snapshot
+    assert snapshot is not None
+    closed = tuple(replace(c, read_only=c.name == "dr") for c in snapshot.clusters)
+    asked.state.answered(replace(snapshot, clusters=closed), 0.0)
+    assert why(asked) == "cluster dr is read-only in the config"
