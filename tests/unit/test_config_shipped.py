@@ -115,7 +115,7 @@ def test_the_starters_shown_values_are_the_defaults_where_it_says_so(tmp_path: P
 
 
 def test_the_documentation_has_exactly_the_models_keys() -> None:
-    keys, _, _ = DOCS.read_text().partition("## What `ccr validate` prints")
+    keys, _, _ = DOCS.read_text().partition("## Applying a changed file")
     rows = re.findall(r"^\| `([\w.]+)` \|", keys, re.MULTILINE)
     assert sorted(rows) == sorted(field_paths())
 
