@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ from tests.tui.driving import (
     until_shown,
 )
 from tests.tui.scripted import T0, small_engine
+from tests.tui.scripted_lag import hour
 from tests.tui.standings import groups_now, loss_now
 
 LOST = "If primary vanished now: 3,209 records (about 751 KiB) of 2 topics"
@@ -43,6 +45,7 @@ async def test_the_sentence_the_topics_and_a_topics_partitions() -> None:
         screen = app.screen
         assert [*screen.outer.table.book.shown] == ["orders.eu", "orders.us"]
         assert "1 of them stopped, waiting or paused" in said
+        assert "c: copy the sentence" in said
         assert screen.text_to_copy() == loss_wording.sentence(loss_now("primary-to-dr", None, T0))
         await pilot.press("enter")
         await until(lambda: [*screen.inner.table.book.shown] == ["1", "2", "0"])
@@ -156,3 +159,29 @@ async def test_the_last_hour_of_what_would_be_lost() -> None:
         await pilot.press("h")
         await until_gone(app, ", the last hour")
         await until_shown(app, "source end 1,001,000  mirrored to 999,000")
+
+
+async def test_ages_below_a_tenth_of_a_second_are_told_apart() -> None:
+    engine = small_engine()
+    plain = hour("primary-to-dr", None, T0)
+    tenths = tuple(None if each is None else each / 200 for each in plain.lost_seconds)
+    engine.hours[None] = replace(plain, lost_seconds=tenths)
+    async with console(engine, (120, 40)) as (app, pilot):
+        await pilot.press("4", "h")
+        await until_shown(app, "Oldest of them: now 0s, min 0s, max 45ms")
+        await until_shown(app, "   50ms┤")
+
+
+async def test_c_copies_the_sentence_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    monkeypatch.delenv("TMUX", raising=False)
+    monkeypatch.setattr("ccr_tui.app.CcrApp.to_terminal", lambda app, text: sent.append(text))
+    async with console(small_engine()) as (app, pilot):
+        await pilot.press("4")
+        await until_shown(app, "orders.us")
+        await pilot.press("c")
+        await until(lambda: bool(sent))
+    head, _, encoded = sent[0].partition("52;c;")
+    assert head == "\x1b]"
+    sentence = loss_wording.sentence(loss_now("primary-to-dr", None, T0))
+    assert base64.b64decode(encoded.removesuffix("\x07")).decode() == sentence

@@ -62,7 +62,7 @@ def group_columns() -> tuple[Column[GroupSnapshot], ...]:
         Column("kind", "KIND", lambda row: (row.kind or formats.UNKNOWN, Tone.PLAIN), 8, 5),
         Column("source", "ON SOURCE", lambda row: _member(row.source_state), 11, 6),
         Column("target", "ON TARGET", lambda row: _member(row.target_state), 11, 6),
-        Column("why", "WHY", lambda row: (why(row), Tone.DIM), 24, 4, grow=3),
+        Column("why", "WHY", lambda row: (why(row), Tone.DIM), 30, 4, grow=3),
     )
 
 

@@ -107,6 +107,10 @@ class LossScreen(ListingScreen[LossSnapshot]):
         answer = self.asker.answer
         return loss_wording.sentence(answer) if answer is not None else ""
 
+    def hint(self) -> str:
+        """Name the key for the sentence, which is what one comes here for."""
+        return f"c: copy the sentence  {super().hint()}"
+
     def do_hour(self) -> None:
         """Plot the flow's last hour, then the topic's, then none."""
         self.last_hour.turn()
@@ -143,8 +147,12 @@ class LossScreen(ListingScreen[LossSnapshot]):
 
 
 def _plotted(history: HistorySnapshot) -> tuple[Series, Series]:
-    age = Series("Oldest of them", history.at, history.lost_seconds, formats.seconds)
+    age = Series("Oldest of them", history.at, history.lost_seconds, _short)
     return records("Would be lost", history), age
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds * 1000:.0f}ms" if 0 < seconds < 0.1 else formats.seconds(seconds)
 
 
 def _topic(row: TopicLoss) -> tuple[str, list[Fact]]:
