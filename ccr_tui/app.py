@@ -27,6 +27,7 @@ from ccr_tui.pace import Pace
 from ccr_tui.palette import ActionPalette, ActionProvider
 from ccr_tui.screens.base import CcrScreen
 from ccr_tui.screens.dialogs.confirm import ConfirmDialog
+from ccr_tui.screens.dialogs.places import PlacesDialog
 from ccr_tui.screens.dialogs.theme import ThemeDialog
 from ccr_tui.screens.everywhere import place_named
 from ccr_tui.screens.help.screen import HelpScreen
@@ -233,6 +234,16 @@ class CcrApp(App[None], inherit_bindings=False):
     def do_refresh_now(self) -> None:
         """Ask the engine now."""
         self.bridge.poke()
+
+    def do_places(self) -> None:
+        """Choose where to go."""
+        if self.top is not None:
+            going = [action for action in REGISTRY.actions if action.id.startswith("go.")]
+            self.push_screen(PlacesDialog(going, self.top.context()), self._place_chosen)
+
+    def _place_chosen(self, action: Action | None) -> None:
+        if action is not None and self.top is not None:
+            self.perform(action, self.top.context(), self.top)
 
     def do_choose_theme(self) -> None:
         """Choose among the themes."""

@@ -44,6 +44,17 @@ async def test_a_screen_that_was_left_is_as_it_was() -> None:
         assert not any("payments" in line for line in screen_lines(app))
 
 
+async def test_the_places_are_listed_for_who_does_not_know_the_digits() -> None:
+    async with console(small_engine()) as (app, pilot):
+        assert "m Places" in screen_lines(app)[-1]
+        await pilot.press("m")
+        await until_shown(app, "4  Loss")
+        await pilot.press("escape")
+        await until_gone(app, "4  Loss")
+        await pilot.press("m", "down", "j", "enter")
+        await until(lambda: app.way == ("Overview", "Groups primary-to-dr"))
+
+
 async def test_the_same_of_another_flow() -> None:
     async with console(small_engine()) as (app, pilot):
         await pilot.press("2")

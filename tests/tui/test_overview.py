@@ -132,7 +132,8 @@ async def test_it_survives_being_made_small_and_big_again() -> None:
 
 async def test_the_footer_is_one_row_and_keeps_help_and_quit() -> None:
     async with console(small_engine()) as (app, pilot):
-        await until_shown(app, "Enter Lag  p Pause  R Retry all  Tab Events  e Edit  ? Help  q Quit")
+        keys = "Enter Lag  p Pause  R Retry all  Tab Events  m Places  ? Help  q Quit"
+        await until_shown(app, keys)
         await pilot.resize_terminal(30, 20)
         await until(lambda: "? Help  q Quit" in screen_lines(app)[-1])
 

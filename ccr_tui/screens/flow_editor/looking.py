@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from textual.message import Message
@@ -79,7 +79,8 @@ class Looking:
         self._asked = candidate
         if candidate is None:
             return
-        question = partial(self._select, candidate)
+        # Not the coroutine itself: of one that is superseded before it began, Python complains.
+        question: Callable[[], Awaitable[None]] = partial(self._select, candidate)
         self._screen.run_worker(question, group="select", exclusive=True)
         self._preview_soon(PREVIEW_AFTER)
 
