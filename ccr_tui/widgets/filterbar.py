@@ -58,6 +58,8 @@ class FilterBar(Horizontal):
         super().__init__(id="filter")
         self.input = FilterInput(compact=True, placeholder=hint)
         self.input.cursor_blink = False
+        # A screen without a table in sight would give the focus to it after a dialog.
+        self.input.can_focus = False
         self.problem = Static("", markup=False, id="filter-problem")
 
     def compose(self) -> ComposeResult:
@@ -70,7 +72,7 @@ class FilterBar(Horizontal):
         """Show the line with the filter that there is, and type into it."""
         self.input.value = text
         self.display = True
-        self.input.open = True
+        self.input.open = self.input.can_focus = True
         # At once, not with Widget.focus: what is typed on must not reach the table as commands.
         self.screen.set_focus(self.input)
 
@@ -82,5 +84,6 @@ class FilterBar(Horizontal):
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
+        self.input.can_focus = False
         self.post_message(self.Edited(event.value))
         self.post_message(self.Closed())

@@ -185,3 +185,21 @@ async def test_c_copies_the_sentence_and_nothing_else(monkeypatch: pytest.Monkey
     assert head == "\x1b]"
     sentence = loss_wording.sentence(loss_now("primary-to-dr", None, T0))
     assert base64.b64decode(encoded.removesuffix("\x07")).decode() == sentence
+
+
+async def test_keys_are_commands_after_a_dialog_over_an_empty_table() -> None:
+    engine = small_engine()
+    async with console(engine) as (app, pilot):
+        await pilot.press("4")
+        await until_shown(app, "orders.us")
+        engine.losses = lambda flow, topic, now: replace(
+            loss_now(flow, topic, now), topics=(), lost_records=0, topics_losing=0, groups=()
+        )
+        assert isinstance(app.screen, LossScreen)
+        app.screen.asker.poke()
+        await until_shown(app, "No topic would lose a record.")
+        for _ in range(2):
+            await pilot.press("q")
+            await until_shown(app, "Quit and stop")
+            await pilot.press("escape")
+            await until_gone(app, "Quit and stop")
