@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,7 @@ from ccr_tui.screens.overview.screen import OverviewScreen
 from ccr_tui.state import ConsoleMode, ConsoleState
 from ccr_tui.widgets.table.view import LineTable
 from engine.api.snapshots import EngineSnapshot, FlowState, PartitionState
+from tests.tui import performed
 from tests.tui.scripted import ELSEWHERE, ScriptedEngine, make_flow, make_partition
 
 OWNERS: dict[Scope, tuple[type, ...]] = {
@@ -181,3 +183,13 @@ def test_no_command_on_a_flow_into_a_read_only_cluster(action: str) -> None:
     closed = tuple(replace(c, read_only=c.name == "dr") for c in snapshot.clusters)
     asked.state.answered(replace(snapshot, clusters=closed), 0.0)
     assert why(asked) == "cluster dr is read-only in the config"
+
+
+def test_every_action_was_performed(request: pytest.FixtureRequest) -> None:
+    """Moved behind all others. An action without a test that performs it must not be."""
+    config = request.config
+    missing = {*Path(__file__).parent.glob("test_*.py")} - performed.RUN
+    narrowed = config.getoption("keyword") or any("::" in word for word in config.args)
+    if missing or narrowed:
+        pytest.skip("only where all of tests/tui runs")
+    assert {action.id for action in REGISTRY.actions} - performed.IDS == set()
