@@ -192,4 +192,5 @@ def test_every_action_was_performed(request: pytest.FixtureRequest) -> None:
     narrowed = config.getoption("keyword") or any("::" in word for word in config.args)
     if missing or narrowed:
         pytest.skip("only where all of tests/tui runs")
-    assert {action.id for action in REGISTRY.actions} - performed.IDS == set()
+    # To suspend takes a real terminal: tests/tui/test_tmux.py.
+    assert {action.id for action in REGISTRY.actions} - performed.IDS - {"suspend"} == set()

@@ -55,6 +55,21 @@ async def test_the_places_are_listed_for_who_does_not_know_the_digits() -> None:
         await until(lambda: app.way == ("Overview", "Groups primary-to-dr"))
 
 
+async def test_places_without_a_digit_are_in_the_list_too() -> None:
+    async with console(small_engine()) as (app, pilot):
+        await pilot.press("m")
+        await until_shown(app, "Add a cluster")
+        await pilot.press("end", "enter")
+        await until(lambda: app.way[-1] == "Add a cluster")
+        await settle(pilot)
+        await pilot.press("escape")
+        await until(lambda: app.way == ("Overview",))
+        await pilot.press("5")
+        await until_shown(app, "All 2 clusters are reached")
+        await pilot.press("colon", *"go.cluster", "enter")
+        await until(lambda: app.way[-1].startswith("Cluster "))
+
+
 async def test_the_same_of_another_flow() -> None:
     async with console(small_engine()) as (app, pilot):
         await pilot.press("2")

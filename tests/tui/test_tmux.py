@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
+import psutil
 import pytest
 
 from tests.tui.tmux import Tmux
@@ -119,3 +120,20 @@ def test_a_terminal_without_utf_8_gets_ascii() -> None:
         terminal.wait_gone("Quit and stop replication?")
         terminal.send_keys("C-p")
         assert terminal.wait_for("Find an action").isascii()
+
+
+def test_ctrl_z_suspends_and_it_comes_back_as_it_was() -> None:
+    with Tmux(SCRIPTED) as terminal:
+        terminal.wait_for("primary-to-dr")
+        program = terminal.process("tests.tui.scripted")
+        terminal.send_keys("2")
+        terminal.wait_for("orders.eu")
+        terminal.send_keys("C-z")
+        terminal.wait_until(
+            lambda screen: program.status() == psutil.STATUS_STOPPED, "it was never suspended"
+        )
+        terminal.wait_gone("orders.eu")
+        program.resume()
+        terminal.wait_for("orders.eu")
+        terminal.send_keys("Escape")
+        terminal.wait_for("Events, newest first")

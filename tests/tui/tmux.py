@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
@@ -79,6 +80,12 @@ class Tmux:
     def set_option(self, name: str, value: str) -> None:
         """Set one of the server's options."""
         self._tmux("set-option", "-s", name, value)
+
+    def process(self, command: str) -> psutil.Process:
+        """Return the process in the terminal whose command line has this in it."""
+        shell = psutil.Process(int(self._tmux("display-message", "-p", "#{pane_pid}")))
+        found = [each for each in shell.children(recursive=True) if command in each.cmdline()]
+        return found[0]
 
     def buffer(self) -> str:
         """Return what a program put into the clipboard."""

@@ -75,6 +75,7 @@ def test_problems_as_json_too(capsys: pytest.CaptureFixture[str]) -> None:
         "line": 2,
         "column": 36,
         "key": "clusters.a.bootstrap_servers[0]",
+        "path": ["clusters", "a", "bootstrap_servers", 0],
         "next_step": "",
     }
 

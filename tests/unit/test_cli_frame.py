@@ -170,7 +170,7 @@ def test_no_ui_runs_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
         ("sandbox", "the following arguments are required: VERB. See `ccr sandbox --help`"),
         (
             "config int",
-            "argument VERB: 'int' is none of init, schema; did you mean init?",
+            "argument VERB: 'int' is none of init, schema, console; did you mean init?",
         ),
         ("--config", "argument --config: expected one argument. See `ccr --help`"),
         ("--log-format json", "--log-format goes with --no-ui only. See `ccr --help`"),

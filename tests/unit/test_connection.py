@@ -243,7 +243,7 @@ async def test_no_answer_in_time_ends_it() -> None:
         began = time.monotonic()
         first, second = ask(data, seconds=0.2), ask(data, seconds=9)
         for future in (first, second):
-            with pytest.raises(ConnectionLostError, match="no answer within the request's time"):
+            with pytest.raises(ConnectionLostError, match="no answer within 9 s"):
                 await future
         assert 0.2 <= time.monotonic() - began < 5
 
@@ -360,7 +360,7 @@ async def test_a_slow_answer_may_take_longer_than_the_time_limit() -> None:
     async with adopted(drip) as data:
         assert bytes(await ask(data, seconds=0.3))[4:] == b"x" * 12
         began = time.monotonic()
-        with pytest.raises(ConnectionLostError, match="time limit"):
+        with pytest.raises(ConnectionLostError, match=r"no answer within 0\.3 s"):
             await ask(data, seconds=0.3)
         assert time.monotonic() - began < 2
 
@@ -382,7 +382,7 @@ async def test_a_large_request_may_take_longer_than_the_time_limit() -> None:
         answer = ask(data, b"x" * size, seconds=0.3)
         await enough.wait()
         assert not answer.done()
-        with pytest.raises(ConnectionLostError, match="time limit"):
+        with pytest.raises(ConnectionLostError, match=r"no answer within 0\.3 s"):
             await answer
 
 
