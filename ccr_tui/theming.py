@@ -34,6 +34,7 @@ class Theming:
         self._folders = tuple(folders)
         self._ours: set[str] = set()
         self._told: tuple[str, ...] = ()
+        self._seen: _Seen = frozenset()
 
     @property
     def names(self) -> list[str]:
@@ -42,6 +43,7 @@ class Theming:
 
     def begin(self, wanted: str | None) -> tuple[str, ...]:
         """Put the wanted theme on, or the one that fits the terminal; return what is wrong."""
+        self._seen = self._look()  # before reading: what is changed meanwhile is read again
         problems = self._take_in(load_themes(self._folders))
         few_colours = self._app.no_color or self._app.console.color_system in (None, "standard")
         choices = [SIXTEEN if few_colours else DEFAULT, self._app.theme]
@@ -54,12 +56,11 @@ class Theming:
 
     async def watch(self) -> None:
         """Post `ThemesChanged` when files change, until cancelled."""
-        seen = await asyncio.to_thread(self._look)
         while True:
             await asyncio.sleep(LOOK_EVERY)
             now = await asyncio.to_thread(self._look)
-            if now != seen:
-                seen = now
+            if now != self._seen:
+                self._seen = now
                 themes = await asyncio.to_thread(load_themes, self._folders)
                 self._app.post_message(ThemesChanged(themes))
 

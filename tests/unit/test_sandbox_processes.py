@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ import pytest
 from engine.sandbox.ports import is_free
 from engine.sandbox.processes import (
     ProcessIdentity,
+    arguments,
     find_by_token,
     spawn,
     start_time,
@@ -73,6 +75,9 @@ def test_a_process_that_only_has_the_pid_is_left_alone(
     )
     try:
         identity = ProcessIdentity(stranger.pid, start_time(stranger.pid) or "", token)
+        deadline = time.monotonic() + 20
+        while not any(arguments(stranger.pid)):  # the kernel is about to give it its own
+            assert time.monotonic() < deadline
         assert identity.is_alive()
         other = mistake(identity)
         assert not other.is_alive()

@@ -26,20 +26,17 @@ class ThemeDialog(ModalScreen[None]):
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
         self.names = names
-        self.before = ""
+        self.before = self.app.theme
 
     def compose(self) -> ComposeResult:
         """Title, list, how to close."""
         with Vertical(classes="dialog"):
             yield Static("Theme", markup=False, classes="dialog-title")
-            yield OptionList(*(Option(name, id=name) for name in self.names), markup=False)
+            themes = OptionList(*(Option(name, id=name) for name in self.names), markup=False)
+            # From the start: else the first one would be worn until it is on the screen.
+            themes.highlighted = self.names.index(self.before) if self.before in self.names else 0
+            yield themes
             yield Static("Enter keeps it, Esc goes back", markup=False, classes="dialog-hint")
-
-    def on_mount(self) -> None:
-        """Begin with the one that is worn."""
-        self.before = self.app.theme
-        themes = self.query_one(OptionList)
-        themes.highlighted = self.names.index(self.before) if self.before in self.names else 0
 
     @on(OptionList.OptionHighlighted)
     def _try_on(self, event: OptionList.OptionHighlighted) -> None:
