@@ -30,6 +30,7 @@ USERS = {
     "limited": "limited-password",
     "stranger": "stranger-password",
     "fault": "fault-password",
+    "nobody": "nobody-password",  # whom no test ever grants anything
 }
 SUPER_USERS = ("ANONYMOUS", "ccr", "fault")
 CLIENT_SECRET = "a secret/with=signs"

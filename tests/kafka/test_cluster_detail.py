@@ -137,7 +137,7 @@ async def test_what_is_forbidden_is_told_part_by_part(
 ) -> None:
     hidden = fresh_topic("hidden")
     await create(secured.sandbox, hidden, 1)
-    section = secured.section("east", Listener.SASL, sasl=secured.login("stranger", "PLAIN"))
+    section = secured.section("east", Listener.SASL, sasl=secured.login("nobody", "PLAIN"))
     async with engine_of(east=section) as api:
         detail = await api.clusters.detail("east")
     assert [broker.problem for broker in detail.brokers] == [None]
