@@ -70,9 +70,11 @@ class Terminal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._ends.set()
+        # Read on until it has ended: a program that cannot write cannot end either.
+        self.bytes_per_second, self.delay = float("inf"), 0.0
         self.process.terminate()
         self.process.wait(60)
+        self._ends.set()
         self._reader.join(5)
         os.close(self._controller)
 

@@ -183,7 +183,7 @@ _GLOBAL = (
 def _nothing_to_show(place: Place) -> Callable[[ActionContext], str | None]:
     def why(context: ActionContext) -> str | None:
         if place.subject is not None and place.subject(context) is None:
-            return f"{place.needs} must be selected first"
+            return f"a {place.about} must be selected first"
         return None
 
     return why

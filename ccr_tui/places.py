@@ -30,8 +30,8 @@ class Place:
     key: str = ""
     subject: Callable[[ActionContext], str | None] | None = None
     """What it is about, from where one is; without it the place is about everything."""
-    needs: str = ""
-    """What `subject` looks for, as in `a flow`."""
+    about: str = ""
+    """What `subject` looks for: flow, cluster."""
     kept: bool = True
     """Whether its screen is as it was when one comes again; not where something is typed."""
 

@@ -24,17 +24,19 @@ def main(options: Sequence[str]) -> int:
     """Run both; `options` go to both."""
     with tempfile.TemporaryFile() as said:
         # A cache is one run's own: two at once would write over each other's.
-        others = subprocess.Popen(
-            [*_pytest(OTHERS, *options), "-p", "no:cacheprovider"],
-            stdout=said,
-            stderr=subprocess.STDOUT,
-        )
+        runs = [
+            subprocess.Popen(_pytest(ON_BROKERS, *options)),
+            subprocess.Popen(
+                [*_pytest(OTHERS, *options), "-p", "no:cacheprovider"],
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            ),
+        ]
         try:
-            codes = [subprocess.run(_pytest(ON_BROKERS, *options), check=False).returncode]
-            codes.append(others.wait())
+            codes = [run.wait() for run in runs]
         except KeyboardInterrupt:
-            # ctrl+c goes to all of them: each takes its brokers down.
-            codes = [others.wait(), 128 + signal.SIGINT]
+            # ctrl+c goes to both of them, too: each takes its brokers down before it ends.
+            codes = [128 + signal.SIGINT, *(run.wait() for run in runs)]
         said.seek(0)
         sys.stdout.flush()
         sys.stdout.buffer.write(said.read())

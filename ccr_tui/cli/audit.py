@@ -45,7 +45,8 @@ def run_audit(args: argparse.Namespace) -> int:
             "reading the audit log", str(path), error.strerror or str(error), "Run it as its owner"
         ) from error
     lines = (json.dumps(asdict(act), ensure_ascii=False) for act in acts)
-    print("\n".join(lines if args.json else audit_lines(acts)))
+    for line in lines if args.json else audit_lines(acts):
+        print(line)
     return ExitCode.OK
 
 
@@ -63,7 +64,7 @@ def audit_lines(acts: Iterable[Act]) -> Iterable[str]:
             f"{act.outcome}: {act.text}  [{act.origin or 'unknown'}, pid {act.pid}]"
         )
     if none:
-        yield "Nothing was done yet."
+        yield "Nothing was done."
 
 
 def _span(text: str) -> float:

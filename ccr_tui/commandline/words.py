@@ -50,7 +50,7 @@ class Vocabulary:
     ) -> None:
         """`choices` are by argument: `FLOW`, `CLUSTER`, …"""
         self._choices = choices
-        self._arguments = {f"go.{place.id}": _about(place) for place in places}
+        self._arguments = {f"go.{place.id}": place.about.upper() for place in places}
         actions = [
             action
             for action in registry.in_scopes(each for each in scopes if each is not TABLE)
@@ -121,7 +121,3 @@ class Vocabulary:
     def described(self, text: str) -> Command | None:
         """Return the command that a line begins with, if it is one."""
         return self.commands.get(text.strip().partition(" ")[0].replace("_", "-"))
-
-
-def _about(place: Place) -> str:
-    return "" if place.subject is None else place.needs.partition(" ")[2].upper()

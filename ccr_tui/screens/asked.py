@@ -14,22 +14,21 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from ccr_tui.asking import AnswerT, Asked, Asker
-from ccr_tui.filtering import FilterError
 from ccr_tui.formats import age
-from ccr_tui.screens.base import CcrScreen, Console
+from ccr_tui.screens.base import Console
 from ccr_tui.screens.dialogs.text import TextDialog
+from ccr_tui.screens.filtering import FilteringScreen
 from ccr_tui.state import ConsoleState
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.details import DetailPanel
 from ccr_tui.widgets.facts import Fact, FactsView
-from ccr_tui.widgets.filterbar import FilterBar
 from ccr_tui.widgets.oneline import OneLine
 from ccr_tui.widgets.table.filtered import FilteredTable
 from ccr_tui.widgets.table.view import LineTable
 from engine.printable import printable
 
 
-class TablesScreen(CcrScreen, Generic[AnswerT]):
+class TablesScreen(FilteringScreen, Generic[AnswerT]):
     """Heading, sums, trouble, filter, one of the tables, what is under the cursor."""
 
     EVERY = 2.0
@@ -41,7 +40,6 @@ class TablesScreen(CcrScreen, Generic[AnswerT]):
         self.heading = OneLine(classes="heading")
         self.summary = FactsView()
         self.trouble = Static("", markup=False, classes="trouble")
-        self.filter_bar = FilterBar()
         self.all_tables = self.tables(console.symbols)
         self.detail = DetailPanel(console.symbols, id="detail")
 
@@ -54,11 +52,6 @@ class TablesScreen(CcrScreen, Generic[AnswerT]):
     @abstractmethod
     def tables(self, symbols: Symbols) -> tuple[FilteredTable[Any], ...]:
         """Make the tables."""
-
-    @property
-    @abstractmethod
-    def shown(self) -> FilteredTable[Any]:
-        """The table that is shown."""
 
     @abstractmethod
     def fill(self, answer: AnswerT) -> None:
@@ -98,7 +91,6 @@ class TablesScreen(CcrScreen, Generic[AnswerT]):
 
     def on_mount(self) -> None:
         """Begin to ask."""
-        self.filter_bar.display = False
         self.trouble.display = False
         self.show_table()
         self.run_worker(self.asker.run(), group="asking")
@@ -138,11 +130,9 @@ class TablesScreen(CcrScreen, Generic[AnswerT]):
         self._show_detail()
 
     def _note(self, trouble: str, answer: AnswerT | None) -> str:
-        table, active = self.shown.table, self.shown.filter
-        if table.book.rows:
-            if table.book.shown or active is None:
-                return ""
-            return f"No {self.shown.noun} matches /{active.text}. Esc clears the filter."
+        unmatched = self.not_matching()
+        if unmatched is not None:
+            return unmatched
         if answer is None and trouble:
             return f"No data: {printable(trouble)}"
         return self.nothing(answer)
@@ -164,43 +154,3 @@ class TablesScreen(CcrScreen, Generic[AnswerT]):
         row = self.shown.table.current
         if row is not None:
             self.app.push_screen(TextDialog(*self.described(row)))
-
-    def do_back(self) -> None:
-        """Clear the filter, or leave."""
-        if self.shown.filter is not None:
-            self.filter_bar.input.value = ""
-            self._set_filter("")
-        else:
-            super().do_back()
-
-    def do_sort_next(self) -> None:
-        """Sort by the next column that is on the screen."""
-        self.shown.sort_next()
-
-    def do_sort_reverse(self) -> None:
-        """Sort the other way."""
-        self.shown.pane.sort_by(self.shown.table.book.order.column)
-
-    def do_filter(self) -> None:
-        """Type a filter."""
-        active = self.shown.filter
-        self.filter_bar.open(active.text if active else "")
-
-    @on(FilterBar.Edited)
-    def _filter_edited(self, event: FilterBar.Edited) -> None:
-        self._set_filter(event.text)
-
-    @on(FilterBar.Closed)
-    def _filter_closed(self) -> None:
-        self.filter_bar.display = False
-        self.shown.table.focus()
-
-    def _set_filter(self, text: str) -> None:
-        try:
-            changed = self.shown.set_filter(text)
-        except FilterError as error:
-            self.filter_bar.problem.update(str(error))
-            return
-        self.filter_bar.problem.update(self.shown.filter.trouble if self.shown.filter else "")
-        if changed:
-            self.show_state()

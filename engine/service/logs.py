@@ -99,18 +99,23 @@ class ServiceLog:
         """
         self.path: Path | None = path
         self.stuck = False
-        self._file_error = ""
+        self._missing: list[tuple[str, str]] = []  # what has no file, and why
         handlers: list[logging.Handler] = [_narrator(log_format)] if narrate else []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = LogFile(path, owns_stderr=owns_stderr)
         except OSError as error:
-            self.path, self._file_error = None, f"{path}: {error.strerror or error}"
+            self.path = None
+            self._missing.append(("there is no log file", f"{path}: {error.strerror or error}"))
         else:
             file.setFormatter(HumanFormatter())
             handlers.append(file)
-            if events is not None:
+        if events is not None:
+            try:
                 handlers.append(events_handler(events))
+            except OSError as error:
+                why = f"{events}: {error.strerror or error}"
+                self._missing.append(("events are not kept over restarts", why))
         self._writers = [Writer(handler) for handler in handlers]
         self._handler = ToWriters(self._writers)
         self._handler.addFilter(Quieten())
@@ -120,9 +125,9 @@ class ServiceLog:
         root = logging.getLogger()
         root.setLevel(logging.INFO)
         root.addHandler(self._handler)
-        if self._file_error:
+        for what, why in self._missing:
             logging.getLogger(__name__).warning(
-                "there is no log file: %s", self._file_error, extra=fields("service.no_log_file")
+                "%s: %s", what, why, extra=fields("service.no_log_file")
             )
         return self
 

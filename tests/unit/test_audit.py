@@ -111,10 +111,39 @@ async def test_who_what_and_how_it_ended(tmp_path: Path) -> None:
     assert told[0].text == "pause it is"
     assert "this engine is read-only" in told[2].text
     assert told[4].text == "ValueError", "what an unforeseen error says may be anything"
-    assert as_event(told[0]) == (
-        "orders" if "flow" in told[0].arguments else "the configuration",
-        "alice (ccr pause, ssh from 10.0.0.7): flows.pause: done: pause it is",
-    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "subject"),
+    [
+        ({"flow": "orders", "topic": None}, "orders"),
+        ({"cluster": "west", "key": "sasl.password"}, "west"),
+        ({"digest": "abc"}, "the configuration"),
+    ],
+)
+def test_an_act_is_an_event_of_what_it_is_about(arguments: dict[str, object], subject: str) -> None:
+    act = Act(1.0, "alice", 1, 2, "ccr pause", "flows.pause", arguments, "done", "it is")
+    assert as_event(act) == (subject, "alice (ccr pause): flows.pause: done: it is")
+
+
+async def test_arguments_are_on_record_by_the_names_of_the_protocol(tmp_path: Path) -> None:
+    inner, told = Api(), list[Act]()
+
+    class Named:
+        async def retry(
+            self,
+            flow: str,
+            topic: str | None = None,
+            partition: int | None = None,
+            *,
+            accept: bool = False,
+        ) -> CommandResult:
+            return CommandResult(True, "ok")
+
+    inner.flows = Named()  # type: ignore[assignment]
+    api = audited(inner, AuditFile(tmp_path / "a"), told.append)  # type: ignore[arg-type]
+    await api.flows.retry("orders", "eu", accept=True)
+    assert told[0].arguments == {"flow": "orders", "topic": "eu", "accept": True}
 
 
 async def test_no_secret_is_on_record(tmp_path: Path) -> None:
@@ -196,7 +225,7 @@ def test_the_verb_prints_it(
     config.write_text("version: 1\n")
     arguments = ["--config", str(config), "audit"]
     assert main(arguments) == 0
-    assert capsys.readouterr().out == "Nothing was done yet.\n"
+    assert capsys.readouterr().out == "Nothing was done.\n"
     act = Act(
         1e9, "alice", 1001, 7, "ccr pause", "flows.pause", {"flow": "o", "t": None}, "done", "ok"
     )
@@ -205,9 +234,11 @@ def test_the_verb_prints_it(
     assert capsys.readouterr().out == (
         "2001-09-09T01:46:40Z alice flows.pause flow=o\n    done: ok  [ccr pause, pid 7]\n"
     )
+    assert main([*arguments, "--since", "1s", "--json"]) == 0
+    assert capsys.readouterr().out == ""
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["did"] == "flows.pause"
     assert main([*arguments, "--since", "12h"]) == 0
-    assert capsys.readouterr().out == "Nothing was done yet.\n"
+    assert capsys.readouterr().out == "Nothing was done.\n"
     assert main([*arguments, "--since", "soon"]) == 2
     assert "must be a time" in capsys.readouterr().err

@@ -66,6 +66,17 @@ def test_files_rotate_and_the_newest_are_read(
     assert [event.text for event in found] == [f"number {number}" for number in range(28, 40)]
 
 
+def test_an_engine_starts_where_events_cannot_be_kept_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "events.jsonl").mkdir()
+    assert [event.text for event in run(tmp_path, "one")] == ["one"]
+    log = (tmp_path / "ccr.log").read_text()
+    assert "events are not kept over restarts" in log
+    assert str(tmp_path / "events.jsonl") in log
+    assert "one" in log
+
+
 def test_a_file_that_cannot_be_read_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -80,5 +80,5 @@ PLACE = Place(
     _ACTIONS,
     "ccr_tui.screens.cluster.screen:ClusterScreen",
     subject=_cluster_in_sight,
-    needs="a cluster",
+    about="cluster",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,15 +12,15 @@ from textual.app import ComposeResult
 from ccr_tui import formats
 from ccr_tui.actions import GLOBAL, TABLE, ActionContext
 from ccr_tui.catalog import REGISTRY
-from ccr_tui.filtering import FilterError, Words
-from ccr_tui.screens.base import CcrScreen, Console
+from ccr_tui.filtering import Words
+from ccr_tui.screens.base import Console
 from ccr_tui.screens.dialogs.text import TextDialog
 from ccr_tui.screens.events.place import SCOPE
 from ccr_tui.screens.facts import event_facts
+from ccr_tui.screens.filtering import FilteringScreen
 from ccr_tui.screens.tones import SEVERITY_TONES
 from ccr_tui.state import ConsoleState, EventRow
 from ccr_tui.widgets.details import DetailPanel
-from ccr_tui.widgets.filterbar import FilterBar
 from ccr_tui.widgets.oneline import OneLine
 from ccr_tui.widgets.table.book import Order
 from ccr_tui.widgets.table.columns import Cell, Column, Tone
@@ -30,11 +31,12 @@ from engine.api.snapshots import Event, Severity
 _RANKS = {Severity.ERROR: 2.0, Severity.WARNING: 1.0, Severity.INFO: 0.0}
 
 
-class EventsScreen(CcrScreen):
+class EventsScreen(FilteringScreen):
     """Events of all flows and clusters; `/` finds text, a flow, or a severity."""
 
     SCOPES = (SCOPE, TABLE, GLOBAL)
     BINDINGS = REGISTRY.bindings(SCOPE)
+    FILTER_HINT = "text, !text, re:regex, error, warning"
 
     def __init__(self, console: Console, subject: str | None = None) -> None:
         super().__init__(console, subject)
@@ -54,9 +56,13 @@ class EventsScreen(CcrScreen):
         )
         self.events = FilteredTable(table, words, "event")
         self.heading = OneLine(classes="heading")
-        self.filter_bar = FilterBar("text, !text, re:regex, error, warning")
         self.detail = DetailPanel(console.symbols, id="detail")
         self._seen: EventRow | None = None
+
+    @property
+    def shown(self) -> FilteredTable[Any]:
+        """The one table."""
+        return self.events
 
     def compose_body(self) -> ComposeResult:
         """Heading, filter, table, details."""
@@ -67,8 +73,8 @@ class EventsScreen(CcrScreen):
 
     def on_mount(self) -> None:
         """Start on the newest."""
-        self.filter_bar.display = False
         self.events.show(shown=True)
+        self._show_heading()
 
     def context(self) -> ActionContext:
         """Act on the event under the cursor, and the flow it is about."""
@@ -88,7 +94,12 @@ class EventsScreen(CcrScreen):
         if newest is not self._seen:
             self._seen = newest
             self.events.replace(tuple(state.events))
+            self._show_heading()
         self.events.table.settle()
+        self.events.pane.show_note(self._note(state))
+        self._show_detail()
+
+    def _show_heading(self) -> None:
         rule = self.console.symbols.rule
         rows = self.events.table.book.rows
         counts = Counter(row.event.severity for row in rows.values())
@@ -100,15 +111,11 @@ class EventsScreen(CcrScreen):
         total = formats.plural(len(rows), "event")
         title = f"{rule} {total}{f': {said}' if said else ''}, newest first "
         self.heading.show([(title, "")], (), rule)
-        self.events.pane.show_note(self._note(state))
-        self._show_detail()
 
     def _note(self, state: ConsoleState) -> str:
-        table, active = self.events.table, self.events.filter
-        if table.book.rows:
-            if table.book.shown or active is None:
-                return ""
-            return f"No event matches /{active.text}. Esc clears the filter."
+        unmatched = self.not_matching()
+        if unmatched is not None:
+            return unmatched
         if state.failure is not None and state.snapshot is None:
             return f"No data: {state.failure}"
         return "Nothing has happened yet." if state.snapshot else "Waiting for the engine."
@@ -139,46 +146,6 @@ class EventsScreen(CcrScreen):
         row = self.events.table.current
         if row is not None:
             self.app.push_screen(TextDialog(_moment(row.event.at), event_facts(row.event)))
-
-    def do_back(self) -> None:
-        """Clear the filter, or leave."""
-        if self.events.filter is not None:
-            self.filter_bar.input.value = ""
-            self._set_filter("")
-        else:
-            super().do_back()
-
-    def do_sort_next(self) -> None:
-        """Sort by the next column that is on the screen."""
-        self.events.sort_next()
-
-    def do_sort_reverse(self) -> None:
-        """Sort the other way."""
-        self.events.pane.sort_by(self.events.table.book.order.column)
-
-    def do_filter(self) -> None:
-        """Type a filter."""
-        active = self.events.filter
-        self.filter_bar.open(active.text if active else "")
-
-    @on(FilterBar.Edited)
-    def _filter_edited(self, event: FilterBar.Edited) -> None:
-        self._set_filter(event.text)
-
-    @on(FilterBar.Closed)
-    def _filter_closed(self) -> None:
-        self.filter_bar.display = False
-        self.events.table.focus()
-
-    def _set_filter(self, text: str) -> None:
-        try:
-            changed = self.events.set_filter(text)
-        except FilterError as error:
-            self.filter_bar.problem.update(str(error))
-            return
-        self.filter_bar.problem.update(self.events.filter.trouble if self.events.filter else "")
-        if changed:
-            self.show_state()
 
 
 def _columns() -> tuple[Column[EventRow], ...]:

@@ -15,5 +15,5 @@ PLACE = Place(
     "ccr_tui.screens.groups.screen:GroupsScreen",
     key="3",
     subject=flow_in_sight,
-    needs="a flow",
+    about="flow",
 )

@@ -12,7 +12,6 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from ccr_tui.actions import Action, ActionContext, ActionRegistry, Scope, key_name
-from ccr_tui.screens.lag.place import SCOPE as LAG
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.facts import Fact, FactsView
 from ccr_tui.widgets.table.columns import Cell, Tone
@@ -35,10 +34,10 @@ _TRENDS = {
     Trend.STALLED: "lag, and nothing moves",
 }
 _FILTERS = (
-    ("/orders", "partitions with orders in topic/partition"),
+    ("/orders", "rows with orders in their names"),
     ("/!orders", "those without"),
     ("/re:^orders-\\d+/0", "by regular expression; /!re: inverts it"),
-    ("/stopped", "by state or trend: the whole word"),
+    ("/stopped", "by a state: the whole word"),
 )
 
 
@@ -60,7 +59,7 @@ class HelpScreen(ModalScreen[None]):
     ) -> None:
         super().__init__()
         self.facts = [*_key_facts(registry, scopes, context)]
-        if LAG in scopes:
+        if any(action.method == "filter" for action in registry.in_scopes(scopes)):
             self.facts += _section("Filter", [(text, what, Tone.PLAIN) for text, what in _FILTERS])
         states = [(symbols.state(state), what, Tone.PLAIN) for state, what in _STATES.items()]
         trends = [(symbols.trend(trend), what, Tone.PLAIN) for trend, what in _TRENDS.items()]

@@ -216,5 +216,5 @@ PLACE = Place(
     "ccr_tui.screens.lag.screen:LagScreen",
     key="2",
     subject=flow_in_sight,
-    needs="a flow",
+    about="flow",
 )

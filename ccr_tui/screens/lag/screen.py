@@ -13,10 +13,10 @@ from ccr_tui import formats
 from ccr_tui.actions import FLOW, GLOBAL, TABLE, ActionContext, TopicInSight
 from ccr_tui.asking import Asked
 from ccr_tui.catalog import REGISTRY
-from ccr_tui.filtering import FilterError
 from ccr_tui.messages import PartitionUpdate
-from ccr_tui.screens.base import CcrScreen, Console
+from ccr_tui.screens.base import Console
 from ccr_tui.screens.dialogs.text import TextDialog
+from ccr_tui.screens.filtering import FilteringScreen
 from ccr_tui.screens.hour import HourOf, HourPane, LastHour, records
 from ccr_tui.screens.lag import filtering
 from ccr_tui.screens.lag.facts import describe_partition, describe_topic
@@ -26,26 +26,26 @@ from ccr_tui.screens.lag.views import ViewName, Views
 from ccr_tui.state import ConsoleState
 from ccr_tui.widgets.details import DetailPanel
 from ccr_tui.widgets.facts import Fact
-from ccr_tui.widgets.filterbar import FilterBar
 from ccr_tui.widgets.plot.series import Series
+from ccr_tui.widgets.table.filtered import FilteredTable
 from ccr_tui.widgets.table.pane import TablePane
 from ccr_tui.widgets.table.view import LineTable
 from engine.api.loss_snapshots import HistorySnapshot
 from engine.api.snapshots import FlowSnapshot
 
 
-class LagScreen(CcrScreen):
+class LagScreen(FilteringScreen):
     """Three tables of which one is shown; what is under its cursor is described below."""
 
     SCOPES = (SCOPE, FLOW, TABLE, GLOBAL)
     BINDINGS = REGISTRY.bindings(SCOPE, FLOW)
+    FILTER_HINT = "text, !text, re:regex, stopped, growing, overtaken"
     CSS_PATH = ["../hour.tcss", "screen.tcss"]  # noqa: RUF012 - Textual's
 
     def __init__(self, console: Console, subject: str | None = None) -> None:
         super().__init__(console, subject)
         self.flow_name = subject or ""
         self.titles = LagTitles(console.symbols)
-        self.filter_bar = FilterBar("text, !text, re:regex, stopped, growing, overtaken")
         self.views = Views(console.symbols)
         self.detail = DetailPanel(console.symbols, id="detail")
         self.hour = HourPane(console.symbols, _plotted)
@@ -64,7 +64,6 @@ class LagScreen(CcrScreen):
 
     def on_mount(self) -> None:
         """Ask for the partitions."""
-        self.filter_bar.display = False
         self.views.show(ViewName.TOPICS)
 
     def on_screen_resume(self) -> None:
@@ -79,14 +78,19 @@ class LagScreen(CcrScreen):
             self.console.bridge.watch(None)
 
     @property
+    def shown(self) -> FilteredTable[Any]:
+        """The one of the tables that is shown."""
+        return self.views.current
+
+    @property
     def table(self) -> LineTable[Any]:
-        """The table that is shown."""
-        return self.views.current.table
+        """The table itself."""
+        return self.shown.table
 
     @property
     def pane(self) -> TablePane[Any]:
         """Its pane."""
-        return self.views.current.pane
+        return self.shown.pane
 
     @property
     def flow(self) -> FlowSnapshot | None:
@@ -128,13 +132,12 @@ class LagScreen(CcrScreen):
         self._show_hour(now)
 
     def _note(self, state: ConsoleState) -> str:
-        flow, view = self.flow, self.views.current
+        flow = self.flow
         if state.snapshot is not None and flow is None:
             return f"The engine no longer has a flow named {self.flow_name}. Esc goes back."
-        if view.table.book.rows:
-            if view.table.book.shown or view.filter is None:
-                return ""
-            return f"No {view.noun} matches /{view.filter.text}. Esc clears the filter."
+        unmatched = self.not_matching()
+        if unmatched is not None:
+            return unmatched
         if state.failure is not None:
             return f"No data: {state.failure}"
         if not self._page_seen or flow is None:
@@ -192,14 +195,11 @@ class LagScreen(CcrScreen):
 
     def do_back(self) -> None:
         """Clear the filter, or go from a topic to the topics, or leave."""
-        if self.views.current.filter is not None:
-            self.filter_bar.input.value = ""
-            self._set_filter("")
-        elif self.views.name is ViewName.TOPIC:
+        if self.shown.filter is None and self.views.name is ViewName.TOPIC:
             self.views.show(ViewName.TOPICS)
             self.show_state()
         else:
-            self.dismiss(None)
+            super().do_back()
 
     def do_flat(self) -> None:
         """Change between topics and the list of all partitions."""
@@ -223,45 +223,12 @@ class LagScreen(CcrScreen):
         self.views.go_to(key)
         self.show_state()
 
-    # order and filter
-
-    def do_sort_next(self) -> None:
-        """Sort by the next column that is on the screen."""
-        self.views.current.sort_next()
-
-    def do_sort_reverse(self) -> None:
-        """Sort the other way."""
-        self.pane.sort_by(self.table.book.order.column)
+    # order
 
     def do_sort_by(self, column: str) -> None:
         """Sort by a column, from its natural end."""
         if self.table.book.order.column != column:
             self.pane.sort_by(column)
-
-    def do_filter(self) -> None:
-        """Type a filter."""
-        active = self.views.current.filter
-        self.filter_bar.open(active.text if active else "")
-
-    @on(FilterBar.Edited)
-    def _filter_edited(self, event: FilterBar.Edited) -> None:
-        self._set_filter(event.text)
-
-    @on(FilterBar.Closed)
-    def _filter_closed(self) -> None:
-        self.filter_bar.display = False
-        self.table.focus()
-
-    def _set_filter(self, text: str) -> None:
-        view = self.views.current
-        try:
-            changed = view.set_filter(text)
-        except FilterError as error:
-            self.filter_bar.problem.update(str(error))
-            return
-        self.filter_bar.problem.update(view.filter.trouble if view.filter else "")
-        if changed:
-            self.show_state()
 
     # the last hour
 

@@ -26,5 +26,5 @@ PLACE = Place(
     "ccr_tui.screens.loss.screen:LossScreen",
     key="4",
     subject=flow_in_sight,
-    needs="a flow",
+    about="flow",
 )
