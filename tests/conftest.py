@@ -6,13 +6,14 @@ import asyncio
 import os
 import signal
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 from hypothesis import settings
 
 from engine.sandbox import ClusterSpec, Sandbox
 from tests.secured import Secured, secured_sandbox
+from tests.stuck import tell_when_stuck
 
 # Under nohup, or in the background of a script, signals that tests send arrive ignored; what is
 # ignored here would be so in every process that a test starts.
@@ -64,6 +65,14 @@ def fresh_topic() -> Callable[[str], str]:
         return f"{prefix}-{uuid.uuid4().hex[:10]}"
 
     return name
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_timeout_set_timer(item: pytest.Item) -> Generator[None, object, object]:
+    """Have a test that takes too long tell what it waited for."""
+    done = yield
+    tell_when_stuck(item)
+    return done
 
 
 def skipped_tests(session: pytest.Session) -> list[str]:
