@@ -1,0 +1,1 @@
+"""Runbooks: planned switch, failover, failback, rehearsal, as plans that are shown, run, journaled."""

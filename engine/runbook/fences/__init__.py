@@ -1,0 +1,33 @@
+"""Fences: how producers are kept from writing to the source of a flow that is switched."""
+
+from engine.runbook.fences.protocol import (
+    CHOICE,
+    RECORD,
+    AclChoice,
+    Ask,
+    CommandChoice,
+    Done,
+    Evidence,
+    Fence,
+    FenceChoice,
+    FenceKind,
+    FenceRecord,
+    ManualChoice,
+    MaxMessageBytesChoice,
+)
+
+__all__ = [
+    "CHOICE",
+    "RECORD",
+    "AclChoice",
+    "Ask",
+    "CommandChoice",
+    "Done",
+    "Evidence",
+    "Fence",
+    "FenceChoice",
+    "FenceKind",
+    "FenceRecord",
+    "ManualChoice",
+    "MaxMessageBytesChoice",
+]
