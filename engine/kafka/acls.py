@@ -41,6 +41,7 @@ from engine.kafka.wire import I16, I32
 _ANY = 1  # in a filter
 _BROKER = 4  # a resource of DescribeConfigs
 _OPEN = "allow.everyone.if.no.acl.found"
+_SUPER_USERS = "super.users"
 _RESOURCES, _PATTERNS = frozenset(map(int, ResourceType)), frozenset(map(int, PatternType))
 _PERMISSIONS = frozenset(map(int, Permission))
 _AT_ONCE = 500  # bindings a request: each is a metadata record of the controller
@@ -67,16 +68,19 @@ class _DescribeStruct(_AioDescribeAclsRequest_v1):  # type: ignore[misc]
 
 
 class DescribeAclsRequest(Request[_DescribeStruct]):  # type: ignore[misc]
-    """Ask for all bindings of one kind of resource."""
+    """Ask for all bindings of one kind of resource, or for those with one permission."""
 
     API_KEY = 29
 
-    def __init__(self, resource: ResourceType) -> None:
+    def __init__(self, resource: ResourceType, permission: Permission | None = None) -> None:
         self._resource = resource
+        self._permission = _ANY if permission is None else int(permission)
 
     def build(self, request_struct_class: type[Any]) -> Any:
         """Build the struct for the version that was agreed on."""
-        return request_struct_class(int(self._resource), None, _ANY, None, None, _ANY, _ANY)
+        return request_struct_class(
+            int(self._resource), None, _ANY, None, None, _ANY, self._permission
+        )
 
 
 class CreateAclsRequest(Request[CreateAclsRequest_v1]):  # type: ignore[misc]
@@ -118,12 +122,19 @@ def _row(binding: AclBinding) -> tuple[int, str, int, str, str, int, int]:
     )
 
 
-async def describe_acls(cluster: Cluster, resource: ResourceType) -> frozenset[AclBinding]:
-    """Return all bindings of topics, or of groups.
+async def describe_acls(
+    cluster: Cluster,
+    resource: ResourceType,
+    permission: Permission | None = None,
+    *,
+    node: int | None = None,
+) -> frozenset[AclBinding]:
+    """Return all bindings of topics, or of groups; or those with one permission.
 
-    Raises NoAuthorizerError where there are none to be had, and KafkaError.
+    `node`: as this broker has them, which learns of changes by itself. Raises NoAuthorizerError
+    where there are none to be had, and KafkaError.
     """
-    response = await cluster.request(DescribeAclsRequest(resource))
+    response = await cluster.request(DescribeAclsRequest(resource, permission), node)
     try:
         error, message, bindings = await asyncio.to_thread(parse, response.payload)
     except (struct.error, IndexError, ValueError) as broken:
@@ -181,12 +192,7 @@ async def openness(cluster: Cluster) -> Openness | None:
     `allow.everyone.if.no.acl.found` is the authorizer's own setting: a broker tells that somebody
     set it, and not to what.
     """
-    node = min((await cluster.metadata([])).brokers, default=None)
-    if node is None:
-        raise ConnectError("asking cluster", cluster.name, "it names no broker")
-    request = DescribeConfigsRequest([(_BROKER, str(node), [_OPEN])])
-    response = await cluster.request(request, node)
-    for error, _message, _kind, _name, entries in response.resources:
+    for error, entries in await _broker_settings(cluster, _OPEN):
         if error != Code.NONE:
             return Openness(
                 f"its brokers' configs cannot be read to tell ({codes.name(error)})",
@@ -197,6 +203,28 @@ async def openness(cluster: Cluster) -> Openness | None:
                 f"its brokers set {_OPEN}", "Make an ACL for it, or a prefix of it, first for ccr"
             )
     return None
+
+
+async def has_super_users(cluster: Cluster) -> bool:
+    """Whether a cluster's brokers set super.users, whom no ACL stops; False when they do not tell.
+
+    Raises ConnectError.
+    """
+    return any(
+        name == _SUPER_USERS
+        for _error, entries in await _broker_settings(cluster, _SUPER_USERS)
+        for name, *_ in entries
+    )
+
+
+async def _broker_settings(cluster: Cluster, name: str) -> list[tuple[int, list[Any]]]:
+    """Return what one broker answers about one of its configs: error code and entries."""
+    node = min((await cluster.metadata([])).brokers, default=None)
+    if node is None:
+        raise ConnectError("asking cluster", cluster.name, "it names no broker")
+    request = DescribeConfigsRequest([(_BROKER, str(node), [name])])
+    response = await cluster.request(request, node)
+    return [(error, entries) for error, _message, _kind, _name, entries in response.resources]
 
 
 def _refused(

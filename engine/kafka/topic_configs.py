@@ -79,16 +79,23 @@ async def topic_configs(
 
 
 async def described_configs(
-    cluster: Cluster, topics: Iterable[str], names: Iterable[str] | None = None
+    cluster: Cluster,
+    topics: Iterable[str],
+    names: Iterable[str] | None = None,
+    *,
+    node: int | None = None,
 ) -> tuple[dict[str, TopicConfig], dict[str, KafkaError]]:
-    """Read topics' configs; return them by topic, and by topic why others could not be read."""
+    """Read topics' configs; return them by topic, and by topic why others could not be read.
+
+    `node`: as this broker has them, which learns of changes by itself.
+    """
     listed = list(topics)
     wanted = None if names is None else list(names)
     keep = EFFECTIVE if wanted is None else frozenset(wanted)
     found: dict[str, TopicConfig] = {}
     refused: dict[str, KafkaError] = {}
     for at in range(0, len(listed), _SHARE):
-        answer = await cluster.request(_DescribeRequest(listed[at : at + _SHARE], wanted))
+        answer = await cluster.request(_DescribeRequest(listed[at : at + _SHARE], wanted), node)
         for topic, error, message, entries in _parsed(cluster, answer, keep):
             if error == Code.NONE:
                 values = {entry.name: entry.value for entry in entries if entry.value is not None}
