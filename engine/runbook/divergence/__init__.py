@@ -1,0 +1,25 @@
+"""Failback's heart: what the old primary has that never arrived, what becomes of it, the way back.
+
+The order, each step repeatable at any time and from any process:
+
+1. `find(sides, record)`: what stands on one side only. Changes nothing. Journal what it returns.
+2. `export(sides, divergence, path)` and `set_aside(sides, record, divergence)`.
+3. `settle(sides, record, remember, divergence, mode)`: the flow is done with those records.
+4. `way_back(divergence, reverse, record)`, then `seed(reverse, state, way_back)`: the reverse flow
+   begins there.
+5. While it runs, and last before groups are translated: `pass_over(sides, record, remember, …)`.
+
+What happens with the diverged records in the old primary's own log: they stay. Kafka cuts a log at
+its head only (DeleteRecords), so the reverse flow appends behind them, and both clusters have:
+
+            old primary                            new primary
+reinject    mirrored | diverged | copied back      mirrored | own | re-injected | own
+the others  mirrored | diverged | copied back      mirrored | own
+
+Re-injected records are appended by the flow itself: with its producer id, its numbering and its
+offset map, as if they had arrived late. So the reverse flow leaves them out as it does all that
+came from the old primary (`engine.replication.both_ways`), and groups are translated exactly.
+What is kept aside or discarded stays readable on the old primary, to those who begin before it:
+nobody whose group is translated does, and the flow never mirrors it again, as its checkpoint says.
+Whoever wants it out of that log deletes the topic there before `find`: then all is copied back.
+"""
