@@ -22,6 +22,7 @@ FLOW_TONES = {
     FlowState.STANDBY: Tone.STRONG,
     FlowState.DRAINING: Tone.WARN,
     FlowState.STOPPED: Tone.BAD,
+    FlowState.PROMOTED: Tone.STRONG,
 }
 PARTITION_TONES = {
     PartitionState.STARTING: Tone.DIM,

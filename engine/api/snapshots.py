@@ -25,6 +25,7 @@ class FlowState(StrEnum):
     STANDBY = "standby"  # another engine owns the flow; this one watches
     DRAINING = "draining"  # shutting down: what is in flight is being acknowledged
     STOPPED = "stopped"  # not run by anyone, or stopped for a reason that needs an operator
+    PROMOTED = "promoted"  # its mirrors are the primary now: this direction is refused, by all
 
 
 class PartitionState(StrEnum):

@@ -18,6 +18,7 @@ from pydantic import (
 
 from engine.config.fields import ByteSize, Model, Name, Seconds
 from engine.config.regexes import Regex
+from engine.config.switch_section import SwitchConfig
 from engine.config.sync_sections import (
     AclsConfig,
     ConfigsConfig,
@@ -235,5 +236,7 @@ class FlowConfig(Model):
     """Looking for keys written on both sides, where the same topics are mirrored both ways."""
     mm2: Mm2Config = Mm2Config()
     """MirrorMaker 2's own topics."""
+    switch: SwitchConfig = SwitchConfig()
+    """Promotion and failover."""
     verify: VerifyConfig = VerifyConfig()
     """Comparing mirrors with their sources all the time; off when left out."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from enum import StrEnum
 
 from engine.api.group_snapshots import GroupsPage
@@ -36,10 +37,12 @@ from engine.replication.flow_state import (
 )
 from engine.replication.limiter import Limiter
 from engine.replication.loss_report import LossReport
-from engine.replication.mirroring import Mirroring
+from engine.replication.mirroring import ConcludedError, Mirroring
 from engine.replication.observer import Observer
 from engine.replication.partition import MirrorPartition
+from engine.replication.resting import Resting, state_of_promoted
 from engine.replication.state_log import StateLog, SupersededError
+from engine.replication.state_records import Entry, FlowRecord, Promotion, promotion_entry
 from engine.replication.sync.groups.view import GroupsView
 from engine.replication.sync.syncer import SyncContext
 from engine.replication.topics.preview import Previewer
@@ -93,7 +96,10 @@ class Flow:
         if before is not None:
             self.losses.continue_from(before.losses)
         self._mirroring: Mirroring | None = None
+        self._resting: Resting | None = None
+        self._rests = asyncio.Event()
         self._observer: Observer | None = None
+        self.claimed = asyncio.Event()  # set while this engine may write to the state topic
         self._trouble: CcrError | None = None
         self._stood_down: str | None = None
         self._take_over = asyncio.Event()
@@ -134,12 +140,22 @@ class Flow:
                     f"stopped without draining ({error or 'the deadline passed'})",
                     "Nothing is lost: the next start continues from the last checkpoint",
                 )
+        elif self._resting is not None and release:
+            drained = await self._release_resting(deadline_seconds)
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait([self._running])
         await self._state.close()
         self._groups.close()
         return drained
+
+    async def _release_resting(self, deadline_seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                await self._state.release([])
+        except (TimeoutError, CcrError, ConnectionLostError):
+            log.warning("flow %s could not be given up; others see that within seconds", self.name)
+        return True
 
     def reconfigure(self, config: FlowConfig) -> None:
         """Take another section that differs in its rates alone; raises nothing, interrupts nothing.
@@ -199,11 +215,29 @@ class Flow:
             Severity.INFO, self.name, f"claimed as generation {self._state.generation}"
         )
         self._trouble = self._stood_down = None
-        await self._mirror()
+        self._observer = None
+        self.claimed.set()
+        try:
+            if self._state.record.promotion is None:
+                await self._mirror()
+            else:
+                await self._rest()
+        finally:
+            self.claimed.clear()
+            self._state.forget()
+
+    async def _rest(self) -> None:
+        self._resting = Resting(self._state)
+        self._rests.set()
+        self.looked.set()
+        try:
+            await self._resting.run()
+        finally:
+            self._resting = None
+            self._rests.clear()
 
     async def _mirror(self) -> None:
         self.board.clear()
-        self._observer = None
         self._mirroring = Mirroring(
             self.name,
             self.config,
@@ -217,10 +251,11 @@ class Flow:
         try:
             await self._mirroring.run()
         except BaseExceptionGroup as group:
-            raise _first(group.subgroup(SupersededError) or group) from group
+            first = _first(group.subgroup(SupersededError) or group)
+            if not isinstance(first, ConcludedError):
+                raise first from group
         finally:
             self._mirroring = None
-            self._state.forget()
             for partition in self.board.partitions.values():
                 partition.halt(PartitionState.STANDBY)
 
@@ -284,7 +319,7 @@ class Flow:
 
     def take_over(self) -> bool:
         """Claim the flow from its owner; return whether it was not ours already."""
-        if self._mirroring is not None:
+        if self.owned_here:
             return False
         if self._role == Role.LOOK:
             raise RefusedError(
@@ -293,8 +328,54 @@ class Flow:
         self._take_over.set()
         return True
 
+    # what runbooks do with it
+
+    @property
+    def owned_here(self) -> bool:
+        """Whether this engine owns it: it mirrors, or rests since a promotion."""
+        return self._mirroring is not None or self._resting is not None
+
+    @property
+    def mirroring(self) -> Mirroring:
+        """The flow at work; raises RefusedError when it is not, or not here."""
+        return self._must_run()
+
+    @property
+    def record(self) -> FlowRecord:
+        """What the state topic held when it was claimed, or last looked at."""
+        return self._state.record
+
+    async def remember(self, entries: Iterable[Entry]) -> None:
+        """Write to the state topic, as soon as this engine owns the flow.
+
+        Raises SupersededError, and KafkaError when the target does not take it.
+        """
+        entries = list(entries)
+        await self.claimed.wait()
+        await self._state.append(entries)
+        for key, value in entries:
+            self._state.record.fold(key, value, 0)
+
+    async def promote(self, promotion: Promotion) -> None:
+        """Mirror no more, whoever asks: on record before this returns.
+
+        What is in flight is acknowledged first. Raises as `remember` does.
+        """
+        if self._resting is not None:
+            return
+        mirroring = self._must_run()
+        await mirroring.drain()
+        await mirroring.conclude([promotion_entry(promotion)])
+        await self._rests.wait()
+
     def _must_run(self) -> Mirroring:
         if self._mirroring is None:
+            if self._resting is not None:
+                raise RefusedError(
+                    "steering flow",
+                    self.name,
+                    "its mirrors were promoted: nothing is mirrored into them any more",
+                )
             owner = self._state.record.owner
             who = (
                 f"engine {owner.engine_id} on {owner.host} owns it"
@@ -341,6 +422,9 @@ class Flow:
         return state_here(self._mirroring, self.board)
 
     def _state_elsewhere(self) -> State:
+        promotion = self._state.record.promotion
+        if promotion is not None:
+            return state_of_promoted(promotion)
         if self._trouble is not None:
             return FlowState.WAITING, reason_of(self._trouble)
         owner = self._state.record.owner
@@ -355,7 +439,7 @@ class Flow:
         return state_of_owner(owner, paused=self._state.record.paused)
 
     def _owner(self) -> Owner | None:
-        if self._mirroring is not None:
+        if self.owned_here:
             me = self._me
             pid = int(me.process.rpartition("/")[2].partition("@")[0])
             return Owner(me.engine_id, me.host, pid, self._state.generation, time.time())
@@ -377,7 +461,7 @@ class Flow:
             state=state,
             reason=self._teller.dated(reason),
             owner=self._owner(),
-            owned_here=self._mirroring is not None,
+            owned_here=self.owned_here,
             topics=len({topic for topic, _ in board.partitions}),
             partitions=len(board.partitions),
             partitions_stopped=board.count_state(PartitionState.STOPPED),

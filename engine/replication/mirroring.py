@@ -26,6 +26,7 @@ from engine.replication.repair import Repair
 from engine.replication.retention_watch import RetentionWatch
 from engine.replication.source_ends import SourceEnds
 from engine.replication.state_log import StateLog, SupersededError
+from engine.replication.state_records import Entry
 from engine.replication.sync.in_step import InStep
 from engine.replication.sync.syncer import SyncContext
 from engine.replication.topics.agreed import AgreedConfigs
@@ -35,6 +36,10 @@ from engine.replication.verify.continuous import ContinuousVerifier
 HEARTBEAT_S = 2.0
 REFRESH_SPACING_S = 0.1
 STRANGERS_SPACING_S = 60.0  # between two events about one partition
+
+
+class ConcludedError(Exception):
+    """The flow was promoted: there is nothing to mirror any more."""
 
 
 class Mirroring:
@@ -62,6 +67,7 @@ class Mirroring:
         self._strangers_told: dict[MirrorPartition, float] = {}  # monotonic
         self._refresh_now = asyncio.Event()
         self._drained = asyncio.Event()
+        self._concluded = asyncio.Event()
         self._trouble: CcrError | None = None
         self.paused = state.record.paused
         self.draining = False
@@ -133,6 +139,11 @@ class Mirroring:
             if self._aligner is not None:
                 tasks.create_task(self._aligner.run())
             self.in_step.start(tasks)
+            tasks.create_task(self._until_concluded())
+
+    async def _until_concluded(self) -> None:
+        await self._concluded.wait()
+        raise ConcludedError
 
     async def drain(self) -> None:
         """Stop fetching and wait until everything in flight is acknowledged."""
@@ -151,6 +162,12 @@ class Mirroring:
         """Write the last checkpoints, and give the flow up unless this engine goes on with it."""
         dirty, self._dirty = list(self._dirty), {}
         await self._state.release(self._writer.encode(dirty).entries, to_others=release)
+
+    async def conclude(self, entries: Iterable[Entry]) -> None:
+        """Write the last checkpoints with these entries, and end `run` (ConcludedError)."""
+        dirty, self._dirty = list(self._dirty), {}
+        await self._state.append([*self._writer.encode(dirty).entries, *entries])
+        self._concluded.set()
 
     @property
     def troubles(self) -> list[CcrError]:

@@ -14,6 +14,8 @@ Topic `ccr.<flow>.internal` on the target, one partition, compacted (docs/state.
     runs/<topic>/<partition>/<n>   {"r": [[source, target, records], …]}  sealed, oldest first
     coarse/<topic>/<partition>     {"k": folded chunks, "r": [[source, target, records], …]}
     sync/<syncer>/<object>         what a syncer remembers (engine.replication.sync)
+    promotion                      {"run", "at", "by", "host", "kind"}  this direction is refused
+    runbook/<run>                  one run's journal (engine.api.runbook_snapshots.Run)
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import json
 from array import array
 from dataclasses import asdict, dataclass, field, fields
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from engine.api.snapshots import Owner, Reason, SkipKind, SkippedRange, Skips
@@ -31,6 +33,7 @@ from engine.replication.offset_map import OffsetMap, Run
 from engine.replication.partition import Progress
 from engine.replication.troubles import Began, History
 
+_Record = TypeVar("_Record", "Ends", "Promotion")
 FORMAT = 1
 RUNS_INLINE = 128  # runs beyond this are sealed into a record of their own; divides FOLD_RUNS
 
@@ -78,6 +81,17 @@ class OwnerRecord:
         return Owner(self.engine_id, self.host, int(pid or 0), self.generation, self.at)
 
 
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """That the mirrors were promoted, and by which run: no engine mirrors into them any more."""
+
+    run: str
+    at: float  # seconds since the epoch
+    by: str
+    host: str
+    kind: str
+
+
 @dataclass(slots=True)
 class Checkpoint:
     """A partition's progress as it was written."""
@@ -102,20 +116,37 @@ class FlowRecord:
     sealed_runs: dict[tuple[str, int, int], array[int]] = field(default_factory=dict)
     coarse_runs: dict[TopicPartition, tuple[int, list[Run]]] = field(default_factory=dict)
     synced: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # syncer, object
+    promotion: Promotion | None = None
+    runbooks: dict[str, dict[str, Any]] = field(default_factory=dict)  # by run id
 
     def fold(self, key: str, value: dict[str, Any] | None, timestamp_ms: int) -> None:
         """Take in one record; unknown keys are a newer version's and are left alone."""
         kind, _, rest = key.partition("/")
-        if kind == "partition":
-            self._fold_partition(rest, value)
-        elif kind in ("runs", "coarse"):
-            self._fold_runs(kind, rest, value)
-        elif kind == "identity" and value is not None and self.identity is None:
+        match kind:
+            case "partition":
+                self._fold_partition(rest, value)
+            case "runs" | "coarse":
+                self._fold_runs(kind, rest, value)
+            case "sync":
+                syncer, _, name = rest.partition("/")
+                _put(self.synced.setdefault(syncer, {}), name, value)
+            case "runbook":
+                _put(self.runbooks, rest, value)
+            case "paused":
+                self.paused = bool(value and value["paused"])
+            case "promotion":
+                self.promotion = _all_of(Promotion, value) if value else None
+            case _ if value is not None:
+                self._fold_standing(kind, value, timestamp_ms)
+
+    def _fold_standing(self, kind: str, value: dict[str, Any], timestamp_ms: int) -> None:
+        """Take in what is never deleted."""
+        if kind == "identity" and self.identity is None:
             # The first one written counts: two engines that begin at once agree on it.
             self.identity = Identity(value["producer_id"], value["producer_epoch"])
-        elif kind == "flow" and value is not None:
-            self.ends = Ends(*(value[each.name] for each in fields(Ends)))
-        elif kind == "owner" and value is not None:
+        elif kind == "flow":
+            self.ends = _all_of(Ends, value)
+        elif kind == "owner":
             self.owner = OwnerRecord(
                 value["engine"],
                 value["host"],
@@ -124,14 +155,6 @@ class FlowRecord:
                 value["released"],
                 timestamp_ms / 1000,
             )
-        elif kind == "sync":
-            syncer, _, name = rest.partition("/")
-            remembered = self.synced.setdefault(syncer, {})
-            remembered.pop(name, None)
-            if value is not None:
-                remembered[name] = value
-        elif kind == "paused":
-            self.paused = bool(value and value["paused"])
 
     def _fold_partition(self, rest: str, value: dict[str, Any] | None) -> None:
         topic, _, partition = rest.rpartition("/")
@@ -177,6 +200,17 @@ class FlowRecord:
         for run in checkpoint.runs:
             found.append(*run)
         return found
+
+
+def _put(remembered: dict[str, dict[str, Any]], name: str, value: dict[str, Any] | None) -> None:
+    """Keep the newest value, in the order of writing; None deletes."""
+    remembered.pop(name, None)
+    if value is not None:
+        remembered[name] = value
+
+
+def _all_of(kind: type[_Record], value: dict[str, Any]) -> _Record:
+    return kind(*(value[each.name] for each in fields(kind)))
 
 
 def _stopped(row: list[Any]) -> Reason:
@@ -246,6 +280,16 @@ def identity_entry(identity: Identity) -> Entry:
 def ends_entry(ends: Ends) -> Entry:
     """Encode the flow's clusters."""
     return "flow", asdict(ends)
+
+
+def promotion_entry(promotion: Promotion | None) -> Entry:
+    """Encode a promotion; None takes it back."""
+    return "promotion", asdict(promotion) if promotion else None
+
+
+def run_entry(run: str, journal: dict[str, Any] | None) -> Entry:
+    """Encode a run's journal; None forgets it."""
+    return f"runbook/{run}", journal
 
 
 def owner_entry(owner: OwnerRecord) -> Entry:

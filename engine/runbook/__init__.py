@@ -1,1 +1,1 @@
-"""Runbooks: planned switch, failover, failback, rehearsal, as plans that are shown, run, journaled."""
+"""Runbooks: planned switch and failover as plans that are shown, run and journaled."""

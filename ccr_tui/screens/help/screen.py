@@ -25,6 +25,7 @@ _STATES = {
     FlowState.PAUSED: "by an operator, until it is resumed",
     FlowState.STANDBY: "another engine runs the flow; this one watches",
     FlowState.DRAINING: "shutting down: what is in flight is being acknowledged",
+    FlowState.PROMOTED: "its target is the primary now; this direction is refused",
     FlowState.STOPPED: "needs you: the reason and the next step are shown",
 }
 _TRENDS = {

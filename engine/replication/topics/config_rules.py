@@ -23,6 +23,10 @@ NEVER_COPIED = frozenset(
     }
 )
 _IN_SYNC = "min.insync.replicas"
+MAX_MESSAGE_BYTES = "max.message.bytes"
+FENCE_BYTES = 78
+"""max.message.bytes of a topic that is fenced for a switch (engine.runbook.fences): no setting of
+its own, so it is neither carried to a mirror nor taken off one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Wanted:
 
     values: Mapping[str, tuple[str, ValueFrom]]
     unknown: tuple[str, ...] = ()  # set on the source; the target's brokers do not know them
+    fenced: bool = False
 
 
 @dataclass(slots=True)
@@ -71,8 +76,9 @@ class ConfigRules:
         """
         values: dict[str, tuple[str, ValueFrom]] = {}
         unknown = []
+        fenced = source.own_values.get(MAX_MESSAGE_BYTES) == str(FENCE_BYTES)
         for name, value in sorted(source.own_values.items()):
-            if not self.copied(name):
+            if not self.copied(name) or (fenced and name == MAX_MESSAGE_BYTES):
                 continue
             if known and name not in known:
                 unknown.append(name)
@@ -81,7 +87,7 @@ class ConfigRules:
             if name == _IN_SYNC and int(value) > replicas:
                 values[name] = str(replicas), ValueFrom.CAPPED
         values |= self._pinned_values(mirror)
-        return Wanted(values, tuple(unknown))
+        return Wanted(values, tuple(unknown), fenced)
 
     def _pinned_values(self, mirror: str) -> dict[str, tuple[str, ValueFrom]]:
         values: dict[str, tuple[str, ValueFrom]] = {}
@@ -106,6 +112,9 @@ class ConfigRules:
             want, origin = wanted.values.get(name, (None, ValueFrom.SOURCE))
             have = own.get(name)
             if name in wanted.unknown or not (origin == ValueFrom.PINNED or self.copied(name)):
+                continue
+            if name == MAX_MESSAGE_BYTES and (wanted.fenced or have == str(FENCE_BYTES)):
+                out.agreed |= {name: agreed[name]} if name in agreed else {}
                 continue
             theirs = have != agreed.get(name) and not self._overwrite
             if have != want and theirs and origin != ValueFrom.PINNED:

@@ -1,5 +1,6 @@
 """Fences: how producers are kept from writing to the source of a flow that is switched."""
 
+from engine.config.switch_section import FenceKind
 from engine.runbook.fences.protocol import (
     CHOICE,
     RECORD,
@@ -10,7 +11,6 @@ from engine.runbook.fences.protocol import (
     Evidence,
     Fence,
     FenceChoice,
-    FenceKind,
     FenceRecord,
     ManualChoice,
     MaxMessageBytesChoice,

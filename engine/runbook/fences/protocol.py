@@ -10,24 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from engine.config.switch_section import FenceKind
 from engine.kafka.acl_bindings import EVERYONE
 from engine.runbook.findings import Finding
 
 COMMAND_TIMEOUT_S = 60.0
-
-
-class FenceKind(StrEnum):
-    """The ways to keep producers out."""
-
-    ACL = "acl"
-    MAX_MESSAGE_BYTES = "max-message-bytes"
-    COMMAND = "command"
-    MANUAL = "manual"
 
 
 class _Model(BaseModel):
@@ -138,7 +129,7 @@ class Evidence:
     """Whether a fence stands."""
 
     stands: bool | None
-    """None: it cannot be told from here; only standing end offsets tell (engine.runbook.standing)."""
+    """None: it cannot be told from here; only end offsets that stand still tell (`standing`)."""
     text: str
     open_topics: tuple[str, ...] = ()
     """That were fenced and are not, as a broker tells."""

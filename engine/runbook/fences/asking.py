@@ -1,0 +1,39 @@
+"""Asking every broker that matters: what a fence is, each broker learns by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from typing import TypeVar
+
+from engine.errors import ConnectError
+
+_Answer = TypeVar("_Answer")
+
+
+async def ask_all(asking: Iterable[Awaitable[_Answer]]) -> list[_Answer]:
+    """Ask brokers at the same time; leave out who cannot be reached, unless it is all of them."""
+    told: list[_Answer] = []
+    failures: list[ConnectError] = []
+    for answer in await asyncio.gather(*asking, return_exceptions=True):
+        if isinstance(answer, ConnectError):
+            failures.append(answer)
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            told.append(answer)
+    if failures and not told:
+        raise failures[0]
+    return told
+
+
+def verdict(open_topics: Iterable[str], told: int, asked: int) -> bool | None:
+    """Whether a fence stands, by so many of the brokers that were asked."""
+    if any(True for _ in open_topics):
+        return False
+    return True if told == asked else None
+
+
+def told_by(told: int, asked: int) -> str:
+    """Say how many brokers told."""
+    return f"by the word of {told:,} of {asked:,} broker{'s' * (asked != 1)}"
