@@ -1,6 +1,7 @@
 """Fences: how producers are kept from writing to the source of a flow that is switched."""
 
 from engine.config.switch_section import FenceKind
+from engine.runbook.fences.making import make_fence, recorded_fence
 from engine.runbook.fences.protocol import (
     CHOICE,
     RECORD,
@@ -30,4 +31,6 @@ __all__ = [
     "FenceRecord",
     "ManualChoice",
     "MaxMessageBytesChoice",
+    "make_fence",
+    "recorded_fence",
 ]

@@ -120,7 +120,7 @@ class AclFence:
         missing = {binding.pattern.name for denials in told for binding in wanted - denials}
         fenced = len(mine.topics) - len(missing)
         return Evidence(
-            verdict(missing, len(told), len(nodes)),
+            verdict(missing, all_told=len(told) == len(nodes)),
             f"WRITE is denied on {fenced:,} of {counted(mine.topics)},"
             f" {told_by(len(told), len(nodes))}",
             tuple(sorted(missing)),

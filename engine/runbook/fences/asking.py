@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Collection, Iterable
 from typing import TypeVar
 
 from engine.errors import ConnectError
@@ -27,11 +27,11 @@ async def ask_all(asking: Iterable[Awaitable[_Answer]]) -> list[_Answer]:
     return told
 
 
-def verdict(open_topics: Iterable[str], told: int, asked: int) -> bool | None:
-    """Whether a fence stands, by so many of the brokers that were asked."""
-    if any(True for _ in open_topics):
+def verdict(open_topics: Collection[str], *, all_told: bool) -> bool | None:
+    """Whether a fence stands; None when nothing speaks against it, but not every broker told."""
+    if open_topics:
         return False
-    return True if told == asked else None
+    return True if all_told else None
 
 
 def told_by(told: int, asked: int) -> str:

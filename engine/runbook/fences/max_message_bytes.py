@@ -127,12 +127,13 @@ class MaxMessageBytesFence:
             known = metadata.topics.get(topic)
             for partition in known.partitions if known else ():
                 by_leader.setdefault(metadata.leader(topic, partition), set()).add(topic)
-        without_leader = by_leader.pop(NO_LEADER, set())
+        open_topics = before.keys() - set().union(*by_leader.values())  # not there
+        leaderless = by_leader.pop(NO_LEADER, set())
         told = await ask_all(self._read(asked, node) for node, asked in by_leader.items())
-        fenced, open_topics = _sorted_out(told)
-        open_topics |= before.keys() - fenced - without_leader
+        fenced, not_fenced = _sorted_out(told)
+        open_topics |= not_fenced
         return Evidence(
-            verdict(open_topics, len(told), len(by_leader)),
+            verdict(open_topics, all_told=len(told) == len(by_leader) and not leaderless),
             f"{MAX_MESSAGE_BYTES} is {FENCE_BYTES} on {len(fenced - open_topics):,} of"
             f" {counted(before)}, {told_by(len(told), len(by_leader))}",
             tuple(sorted(open_topics)),
