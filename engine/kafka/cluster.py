@@ -27,6 +27,7 @@ from engine.kafka.metadata import NO_LEADER, ClusterMetadata, MetadataRequest, M
 from engine.kafka.tls import CertificateFacts
 
 LATEST, EARLIEST = -1, -2  # ListOffsets' timestamps
+AS_CONSUMER, AS_DEBUGGER = -1, -2  # ListOffsets' replicas: up to the high watermark, or all
 
 INIT_PRODUCER_ID_TRIES = 60
 RETRY_S = 0.5
@@ -192,24 +193,28 @@ class Cluster:
         return metadata
 
     async def list_offsets(
-        self, wanted: Mapping[TopicPartition, int], metadata: ClusterMetadata, *, isolation: int = 0
+        self,
+        wanted: Mapping[TopicPartition, int],
+        metadata: ClusterMetadata,
+        *,
+        isolation: int = 0,
+        replica: int = AS_CONSUMER,
     ) -> dict[TopicPartition, int]:
         """Look offsets up by timestamp in ms, LATEST or EARLIEST.
 
         Partitions that have no leader, or whose leader does not answer, are left out; -1 means that
-        no record is that young.
+        no record is that young. LATEST is the high watermark; AS_DEBUGGER, the log's end.
         """
         by_leader: dict[int, dict[str, list[tuple[int, int]]]] = {}
         for (topic, partition), timestamp in wanted.items():
             leader = metadata.leader(topic, partition)
             if leader != NO_LEADER:
-                by_leader.setdefault(leader, {}).setdefault(topic, []).append(
-                    (partition, timestamp)
-                )
+                row = partition, timestamp
+                by_leader.setdefault(leader, {}).setdefault(topic, []).append(row)
         return _found_offsets(
             await self._ask_each(
                 {
-                    leader: OffsetRequest(-1, isolation, list(topics.items()))
+                    leader: OffsetRequest(replica, isolation, list(topics.items()))
                     for leader, topics in by_leader.items()
                 }
             )

@@ -42,8 +42,9 @@ class OpenTransaction:
 
     producer_id: int
     epoch: int
-    partitions: Mapping[TopicPartition, int]
-    """Where it begins, by partition, of those that are watched."""
+    partitions: Mapping[TopicPartition, int | None]
+    """Where it begins, by partition, of those that are watched; None: it wrote nothing there, and
+    its marker will be appended all the same."""
     last_write_ms: int
     """Timestamp of the last record it wrote there, in ms since 1970; -1 when not told."""
     transactional_id: str | None = None
@@ -51,7 +52,7 @@ class OpenTransaction:
     state: str | None = None
     """In the coordinator's words: Ongoing, PrepareCommit, PrepareAbort, …"""
     age_s: float | None = None
-    """Since it began, by the coordinator's clock; None when no coordinator tells."""
+    """Since it began, by the coordinator's clock and ours; None when no coordinator tells."""
     timeout_s: float | None = None
     """At this age its coordinator aborts it."""
 
@@ -77,5 +78,7 @@ class Standing:
     """Not all is stable although no transaction is open: its replicas are behind."""
     unanswered: tuple[TopicPartition, ...] = ()
     """They have no leader, or it does not answer."""
+    unseen: tuple[str, ...] = ()
+    """Topics that are not there, or that we may not DESCRIBE."""
     not_told: str = ""
     """Why producers or transactions could not be named, with what to do."""

@@ -1,0 +1,191 @@
+"""Is the fence tight? The logs of all partitions are watched until they stand still.
+
+What counts is where each leader's log ends, not its high watermark: what is appended and not yet
+replicated is going to be there. A few requests a round, whatever the number of partitions:
+metadata, and two ListOffsets a broker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable
+
+from engine.errors import ConnectError
+from engine.kafka.cluster import AS_DEBUGGER, LATEST, Cluster
+from engine.kafka.fetch import TopicPartition
+from engine.kafka.metadata import ClusterMetadata
+from engine.runbook.standing_facts import Moving, Standing
+from engine.runbook.writers import Writers
+
+READ_COMMITTED = 1
+LEAST_PAUSE_S, MOST_PAUSE_S = 0.05, 0.5
+_ROUNDS = 5  # within the quiet time
+_ASK_EVERY_S = 1.0
+
+
+async def standing(
+    source: Cluster,
+    topics: Iterable[str],
+    *,
+    quiet_s: float,
+    timeout_s: float,
+    see: Callable[[Standing], None] = lambda _: None,
+) -> Standing:
+    """Watch all partitions until nobody has appended for `quiet_s` and no transaction is open.
+
+    Returns then, or after `timeout_s` with what still moves; `see` is told of every look meanwhile.
+    A broker that does not answer only makes its partitions unanswered. Raises ConnectError when no
+    look could be had at all, and KafkaError.
+    """
+    watch = _Watch(source, sorted(set(topics)), quiet_s)
+    pause = min(max(quiet_s / _ROUNDS, LEAST_PAUSE_S), MOST_PAUSE_S)
+    failure = ConnectError("watching the end offsets of cluster", source.name, "it did not answer")
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                try:
+                    await watch.look()
+                except ConnectError as error:
+                    failure = error
+                    watch.nothing_heard()
+                found = watch.standing()
+                see(found)
+                if found.tight:
+                    return found
+                await asyncio.sleep(pause)
+    except TimeoutError:
+        if not watch.looked:
+            raise failure from None
+        return watch.standing()
+
+
+class _Watch:
+    """Where the logs end, and since when."""
+
+    def __init__(self, source: Cluster, topics: list[str], quiet_s: float) -> None:
+        self._source = source
+        self._topics = topics
+        self._quiet_s = quiet_s
+        self._writers = Writers(source)
+        self._began = time.monotonic()
+        self._asked_at = self._began  # the last look
+        self._asked: dict[str, float] = {}  # when brokers were last asked for what is dear
+        self._first: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
+        self._stable: dict[TopicPartition, int] = {}
+        self._since: dict[TopicPartition, float] = {}  # not before the answer that told of it
+        self._unanswered: set[TopicPartition] = set()
+        self._unseen: list[str] = []
+        self._no_transaction = False  # as the coordinators said after all stood still
+        self.looked = False
+
+    async def look(self) -> None:
+        """Look at all partitions once. Raises ConnectError and KafkaError."""
+        metadata = await self._source.metadata(self._topics)
+        known = {topic: found.partitions for topic, found in metadata.topics.items()}
+        self._unseen = [topic for topic in self._topics if not known.get(topic)]
+        wanted = {
+            (topic, partition): LATEST
+            for topic in self._topics
+            for partition in known.get(topic, ())
+        }
+        self._asked_at = time.monotonic()
+        ends, stable = await asyncio.gather(
+            self._source.list_offsets(wanted, metadata, replica=AS_DEBUGGER),
+            self._source.list_offsets(wanted, metadata, isolation=READ_COMMITTED),
+        )
+        self._note(wanted, ends, stable)
+        await self._name(metadata)
+        self.looked = True
+
+    def nothing_heard(self) -> None:
+        """Count all partitions as unanswered."""
+        self._unanswered = set(self._since)
+        self._since = dict.fromkeys(self._since, time.monotonic())
+
+    def _note(
+        self,
+        wanted: Collection[TopicPartition],
+        ends: dict[TopicPartition, int],
+        stable: dict[TopicPartition, int],
+    ) -> None:
+        now = time.monotonic()
+        self._unanswered = {key for key in wanted if key not in ends or key not in stable}
+        for key in wanted:
+            if key in self._unanswered or self._ends.get(key) != ends[key]:
+                self._since[key] = now
+        self._ends |= ends
+        self._stable |= stable
+        for key, end in ends.items():
+            self._first.setdefault(key, end)
+
+    async def _name(self, metadata: ClusterMetadata) -> None:
+        """Find out who writes; and once all stands still, whether a marker is still to come."""
+        unstable = self._unstable()
+        suspects = {*self._moving(), *unstable}
+        if not self.looked:
+            await self._writers.look(self._ends, metadata)
+        elif suspects and self._due("producers"):
+            await self._writers.look(suspects, metadata)
+        self._no_transaction = False
+        still = not suspects and self._stood_s() >= self._quiet_s
+        if (still and self._due("stillness")) or (unstable and self._due("transactions")):
+            again = await self._writers.look_for_transactions()
+            self._no_transaction = not again and not self._writers.transactions(self._since, ())
+
+    def _due(self, question: str) -> bool:
+        now = time.monotonic()
+        due = now - self._asked.get(question, 0.0) >= _ASK_EVERY_S
+        if due:
+            self._asked[question] = now
+        return due
+
+    def _unstable(self) -> list[TopicPartition]:
+        return [key for key, end in self._ends.items() if self._stable.get(key, end) < end]
+
+    def _moving(self) -> list[TopicPartition]:
+        """Return the partitions that moved within the quiet time, the first look apart."""
+        return [
+            key
+            for key, since in self._since.items()
+            if self._asked_at - since < self._quiet_s
+            and self._ends.get(key) != self._first.get(key)
+        ]
+
+    def _stood_s(self) -> float:
+        latest = max(self._since.values(), default=self._began)
+        return max(0.0, self._asked_at - latest)
+
+    def standing(self) -> Standing:
+        """Return what was seen."""
+        stood_s, unstable = self._stood_s(), self._unstable()
+        transactions = self._writers.transactions(self._since, unstable)
+        held = {key for each in transactions for key in each.partitions}
+        return Standing(
+            tight=stood_s >= self._quiet_s
+            and not unstable
+            and not self._unanswered
+            and not self._unseen
+            and self._no_transaction,
+            ends=dict(self._ends),
+            stable=dict(self._stable),
+            quiet_s=self._quiet_s,
+            stood_s=stood_s,
+            elapsed_s=time.monotonic() - self._began,
+            moving=tuple(self._moved(key) for key in self._moving()),
+            transactions=transactions,
+            behind=tuple(key for key in unstable if key not in held),
+            unanswered=tuple(sorted(self._unanswered)),
+            unseen=tuple(self._unseen),
+            not_told=self._writers.not_told,
+        )
+
+    def _moved(self, key: TopicPartition) -> Moving:
+        return Moving(
+            *key,
+            began=self._first[key],
+            end=self._ends[key],
+            moved_s_ago=max(0.0, self._asked_at - self._since[key]),
+            writers=self._writers.wrote(key),
+        )

@@ -1,0 +1,120 @@
+"""Who writes to partitions, and which transactions are open there: what brokers tell of it.
+
+DescribeProducers tells producer ids, to whoever may READ the topic; ListTransactions tells the
+transactional ids behind them, to whoever may DESCRIBE those.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from engine.errors import KafkaError
+from engine.kafka.cluster import Cluster
+from engine.kafka.describe_producers import ProducerState
+from engine.kafka.fetch import TopicPartition
+from engine.kafka.list_transactions import TransactionState, open_transactions
+from engine.kafka.metadata import ClusterMetadata
+from engine.runbook.standing_facts import OpenTransaction, Writer
+
+_Producers = Mapping[int, ProducerState]
+
+
+class Writers:
+    """What is known of the producers of some partitions of one cluster."""
+
+    def __init__(self, source: Cluster) -> None:
+        self._source = source
+        self._first: dict[TopicPartition, _Producers] = {}
+        self._now: dict[TopicPartition, _Producers] = {}
+        self._coordinated: list[TransactionState] = []
+        self._not_told: dict[str, str] = {}
+
+    @property
+    def not_told(self) -> str:
+        """Why some cannot be named, with what to do; empty when all can."""
+        return "; ".join(self._not_told.values())
+
+    async def look(self, partitions: Collection[TopicPartition], metadata: ClusterMetadata) -> None:
+        """Ask for the producers of partitions. Raises ConnectError."""
+        try:
+            answers = await self._source.describe_producers(partitions, metadata)
+        except KafkaError as error:  # before Kafka 2.8
+            self._not_told["producers"] = f"producers cannot be named: {error.cause}"
+            return
+        self._not_told.pop("producers", None)
+        for key, answer in answers.items():
+            if isinstance(answer, KafkaError):
+                words = f"producers cannot be named: {answer.cause}. {answer.next_step}"
+                self._not_told["producers"] = words
+                continue
+            self._first.setdefault(key, answer)
+            self._now[key] = answer
+
+    async def look_for_transactions(self) -> bool:
+        """Ask the coordinators for the open transactions; return whether it is worth asking again.
+
+        Raises ConnectError.
+        """
+        try:
+            self._coordinated = await open_transactions(self._source)
+        except KafkaError as error:
+            if not error.retriable:  # before Kafka 3.0
+                words = f"transactional ids cannot be named: {error.cause}"
+                self._not_told["transactions"] = words
+            return error.retriable
+        return False
+
+    def wrote(self, partition: TopicPartition) -> tuple[Writer, ...]:
+        """Return the producers that wrote there since the first look, youngest write first."""
+        before = self._first.get(partition, {})
+        found = [
+            Writer(each.producer_id, each.epoch, each.last_sequence, each.last_timestamp)
+            for each in self._now.get(partition, {}).values()
+            if _position(before.get(each.producer_id)) != _position(each)
+        ]
+        return tuple(sorted(found, key=lambda writer: -writer.last_write_ms))
+
+    def transactions(
+        self, watched: Collection[TopicPartition], unstable: Iterable[TopicPartition]
+    ) -> tuple[OpenTransaction, ...]:
+        """Return the open transactions that hold, or will append to, watched partitions."""
+        found: dict[int, OpenTransaction] = {}
+        for partition in unstable:
+            for each in self._now.get(partition, {}).values():
+                if each.current_txn_start_offset < 0:
+                    continue
+                known = found.get(each.producer_id)
+                there = {**(known.partitions if known else {})}
+                there[partition] = each.current_txn_start_offset
+                last = max(known.last_write_ms if known else -1, each.last_timestamp)
+                found[each.producer_id] = OpenTransaction(each.producer_id, each.epoch, there, last)
+        self._with_coordinators(found, watched)
+        ordered = sorted(found.values(), key=lambda each: (-(each.age_s or 0), each.last_write_ms))
+        return tuple(ordered)
+
+    def _with_coordinators(
+        self, found: dict[int, OpenTransaction], watched: Collection[TopicPartition]
+    ) -> None:
+        now_ms, watched = time.time() * 1000, frozenset(watched)
+        for each in self._coordinated:
+            touched = each.partitions & watched
+            known = found.get(each.producer_id)
+            if known is None and not touched:
+                continue
+            if known is None:
+                known = OpenTransaction(each.producer_id, each.epoch, {}, -1)
+            found[each.producer_id] = replace(
+                known,
+                partitions={**dict.fromkeys(sorted(touched)), **known.partitions},
+                transactional_id=each.transactional_id,
+                state=each.state,
+                age_s=max(0.0, now_ms - each.started_ms) / 1000 if each.started_ms >= 0 else None,
+                timeout_s=each.timeout_ms / 1000,
+            )
+
+
+def _position(state: ProducerState | None) -> tuple[int, int, int] | None:
+    """What changes with every batch that a producer writes."""
+    return state and (state.epoch, state.last_sequence, state.last_timestamp)
