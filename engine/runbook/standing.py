@@ -16,6 +16,7 @@ from engine.kafka.cluster import AS_DEBUGGER, LATEST, Cluster
 from engine.kafka.fetch import TopicPartition
 from engine.kafka.metadata import ClusterMetadata
 from engine.runbook.standing_facts import Moving, Standing
+from engine.runbook.standing_words import waited_for
 from engine.runbook.writers import Writers
 
 READ_COMMITTED = 1
@@ -30,11 +31,11 @@ async def standing(
     *,
     quiet_s: float,
     timeout_s: float,
-    see: Callable[[Standing], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Standing:
     """Watch all partitions until nobody has appended for `quiet_s` and no transaction is open.
 
-    Returns then, or after `timeout_s` with what still moves; `see` is told of every look meanwhile.
+    Returns then, or after `timeout_s` with what still moves; `tell` is told after every look.
     A broker that does not answer only makes its partitions unanswered. Raises ConnectError when no
     look could be had at all, and KafkaError.
     """
@@ -50,7 +51,7 @@ async def standing(
                     failure = error
                     watch.nothing_heard()
                 found = watch.standing()
-                see(found)
+                tell(waited_for(found))
                 if found.tight:
                     return found
                 await asyncio.sleep(pause)
