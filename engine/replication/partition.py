@@ -22,6 +22,7 @@ from engine.kafka import codes
 from engine.kafka.fetch import Diverging, PartitionData, TopicPartition
 from engine.replication.already_there import AlreadyThere, DivergedError
 from engine.replication.both_ways.marks import Inbound, UnknownOriginError
+from engine.replication.both_ways.whole import Whole
 from engine.replication.measures import Measures
 from engine.replication.offset_map import OffsetMap
 from engine.replication.outbox import Failure, Outbox, refusal
@@ -102,6 +103,7 @@ class MirrorPartition:
         self.measures = Measures()
         self._outbox = Outbox(lambda delta: listener.holds(self, delta))
         self._pump: Pump | None = None
+        self._whole: Whole | None = None
         self._refusals = 0  # by the target, of what goes away by itself, one after the other
         self._due_at = 0.0  # monotonic; not to be tried again before
         self._touched_at = 0.0  # monotonic; when the target's state was last known
@@ -160,12 +162,14 @@ class MirrorPartition:
         there: AlreadyThere | None,
         merge_limit: int,
         inbound: Inbound | None = None,
+        whole: Whole | None = None,
     ) -> None:
         """Start from what was acknowledged; `there` is what the target holds beyond it.
 
-        What the flows in `inbound` wrote is left out.
+        What the flows in `inbound` wrote is left out, but for a stretch that is taken `whole`.
         """
         self._drop_all()
+        self._whole = whole
         self._pump = Pump(producer, self.acked.source, self.acked.sequence)
         self._pump.merge_limit = merge_limit
         self._pump.inbound = inbound
@@ -315,7 +319,7 @@ class MirrorPartition:
             return
         before = pump.position
         try:
-            appends = pump.take(view, data, committed=committed)
+            appends = pump.take(view, self._of_one_kind(pump, view, data), committed=committed)
         except DivergedError as error:
             self.stop(
                 f"the mirror diverged: {error}", f"Compare {self.target_topic} with the source"
@@ -339,6 +343,10 @@ class MirrorPartition:
             self.history.dropped_at = pump.dropped_at
         if pump.position != before:
             self._passed(pump)
+
+    def _of_one_kind(self, pump: Pump, view: memoryview, data: PartitionData) -> PartitionData:
+        """Return what is taken at once: before, in or behind the stretch that is taken whole."""
+        return data if self._whole is None else self._whole.prepare(pump, view, data)
 
     def _enqueue(self, appends: list[Append]) -> None:
         self._outbox.put(appends)
@@ -366,6 +374,7 @@ class MirrorPartition:
 
     def _take_matched(self, pump: Pump) -> None:
         for source, target, count in pump.matched:
+            self.history.foreign += target - self.acked.target
             self.offset_map.append(source, target, count)
             self.acked.source = source + count
             self.acked.target = target + count

@@ -14,6 +14,7 @@ from engine.kafka.metadata import NO_LEADER
 from engine.replication.already_there import AlreadyThere
 from engine.replication.backoff import Backoff
 from engine.replication.both_ways.provenance import Provenance
+from engine.replication.both_ways.whole import whole_of
 from engine.replication.discovery import Discovery
 from engine.replication.partition import MirrorPartition
 from engine.replication.repair import Repair
@@ -141,7 +142,9 @@ class Recovery:
             raise RuntimeError("partitions begin only after the flow was claimed")
         limit = self._discovery.merge_limit(partition.target_topic)
         producer = identity.producer_id, identity.producer_epoch
-        partition.begin(producer, there, limit, self._provenance.inbound)
+        inbound = self._provenance.inbound
+        whole = whole_of(self._record, partition.key, inbound)
+        partition.begin(producer, there, limit, inbound, whole)
         self._started(partition)
 
     async def _mend_all(self) -> bool:

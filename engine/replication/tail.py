@@ -47,6 +47,30 @@ async def read_piece(
 
     With READ_COMMITTED nothing beyond the last stable offset comes, aborted data does.
     """
+    frame, data = await fetch_once(
+        connection, partition, offset, wait_ms=wait_ms, isolation=isolation, max_bytes=max_bytes
+    )
+    found = []
+    for header, view in r.batches(frame[data.start : data.end]):
+        try:
+            b.check_crc(view, 0, header.size, header.crc)
+        except b.CorruptBatchError as corrupt:
+            name = f"{partition[0]}/{partition[1]} at offset {header.base_offset}"
+            raise KafkaError("reading", name, str(corrupt)) from corrupt
+        found.append((header, view))
+    return found, data
+
+
+async def fetch_once(
+    connection: DataConnection,
+    partition: TopicPartition,
+    offset: int,
+    *,
+    wait_ms: int = MAX_WAIT_MS,
+    isolation: int = fetch.READ_UNCOMMITTED,
+    max_bytes: int = MAX_BYTES,
+) -> tuple[memoryview, PartitionData]:
+    """Fetch once as read_piece does; returns the frame, and where in it the batches stand."""
     body = fetch.request_body(
         {partition: Position(offset)},
         [],
@@ -73,16 +97,7 @@ async def read_piece(
             f"Grant READ on topic {partition[0]}" if code in codes.AUTHORIZATION else "",
             retriable=code in codes.RETRIABLE,
         )
-    found = []
-    for header, view in r.batches(frame[data.start : data.end]):
-        try:
-            b.check_crc(view, 0, header.size, header.crc)
-        except b.CorruptBatchError as corrupt:
-            raise KafkaError(
-                "reading", f"{name} at offset {header.base_offset}", str(corrupt)
-            ) from corrupt
-        found.append((header, view))
-    return found, data
+    return frame, data
 
 
 async def read_range(

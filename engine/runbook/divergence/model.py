@@ -70,10 +70,11 @@ class PartitionDivergence:
     lost_from: int | None = None
     """Target offset of the first record that the source lost again; up to `mirrored_to` they have
     to be copied back, though they came from there. None: it lost none."""
-    own_from: int = 0
-    """First target offset at or behind which records stand that are not the source's."""
+    strangers_from: int = 0
+    """First target offset, behind the flow's first record, that is not the flow's: `mirrored_to`
+    unless others wrote into the mirror before it was promoted."""
     own_records: int = 0
-    """Of the target's own, from `own_from` to `own_end`."""
+    """Of the target's own, from `mirrored_to` to `own_end`."""
     own_bytes: int = 0
     own_end: int = 0
     source_id: str = ""
