@@ -32,10 +32,13 @@ from engine.kafka.topics import NewTopic, create_topics
 from engine.sandbox import Sandbox
 from engine.service.client import RemoteEngineApi
 from engine.service.paths import service_paths
+from tests.stuck import told
 
 PARTITIONS = 4
 POLL_S = 0.1
 LOAD_PART_S = 3.0
+LOAD_ENDS_S = 90.0
+CANCELLED_S = 10.0
 MOST_MEMORY = 192 * 1024 * 1024
 """What an engine may ever hold resident: 66 MB of program, limits.buffer_bytes (32 MiB) and a fetch
 more, the frames that one held batch keeps whole, requests on their way out. 163 to 171 MB were seen
@@ -140,6 +143,10 @@ class Rig:
         """Let what was begun to be produced be acknowledged, and produce no more."""
         if self._loading is not None:
             self._enough.set()
+            done, _ = await asyncio.wait([self._loading], timeout=LOAD_ENDS_S)
+            if not done:
+                tasks = told(asyncio.get_running_loop())
+                raise AssertionError(f"the load did not end within {LOAD_ENDS_S:.0f} s\n{tasks}")
             await self._loading
             self._loading = None
 
@@ -236,7 +243,7 @@ class Rig:
         """End everything that still runs."""
         if self._loading is not None:
             self._loading.cancel()
-            await asyncio.wait([self._loading])
+            await asyncio.wait([self._loading], timeout=CANCELLED_S)
         for engine in self.engines:
             await engine.close()
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.api.snapshots import FlowState
+from engine.demo import bulk, producing
+from engine.demo.reading import Reader
 from tests.faults.conftest import Linked
 from tests.faults.proxy import DOWN, UP, Proxy
 from tests.faults.rig import CLICKS, IMPATIENT, ORDERS, READINGS, Rig, rig, until
@@ -55,6 +59,33 @@ async def test_connections_cut(linked: Linked, flow: Rig) -> None:
         await _trapped(proxy, port, towards, "cut")
         await engine.works()
     await flow.intact(engine)
+
+
+async def test_an_answer_to_the_load_never_comes(
+    linked: Linked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What appends the load asks again, long before its patience ends; nothing is there twice."""
+    monkeypatch.setattr(producing, "ANSWER_S", 1.0)
+    (port,) = linked.ports["east"]
+    shape = replace(ORDERS, topic=f"load-{uuid.uuid4().hex[:8]}", partitions=2, share=1.0)
+
+    async def appended() -> int:
+        async with Reader(linked.sandbox.bootstrap("east")) as reader:
+            return sum(span.end for span in (await reader.spans([shape.topic])).values())
+
+    async def begun() -> bool:
+        return await appended() > 0
+
+    loading = asyncio.create_task(
+        bulk.load(linked.bootstrap["east"], 1_500_000, shapes=[shape], bytes_per_second=500_000)
+    )
+    await until(begun, "the load flows")
+    before = linked.proxy.sprung()
+    linked.proxy.trap(port, direction=DOWN, action="stall", least_frame=1)
+    async with asyncio.timeout(60):
+        report = await loading
+    assert linked.proxy.sprung() == before + 1
+    assert await appended() == report.records[shape.topic]
 
 
 async def test_stalled_in_the_middle_of_a_frame(linked: Linked, flow: Rig) -> None:
