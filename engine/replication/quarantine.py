@@ -9,7 +9,8 @@ topic, partition and offset tell.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from engine.api.names import quarantine_topic
 from engine.kafka import batch as b
@@ -38,6 +39,7 @@ class Quarantined:
     reason: str
     record: r.RawRecord | None = None
     batch: bytes = b""  # when there is no single record
+    more: Mapping[str, str] = field(default_factory=dict)  # headers
 
 
 class Quarantine:
@@ -53,27 +55,29 @@ class Quarantine:
         node = await internal_topic.ensure(self._cluster, self.topic, TOPIC_CONFIGS)
         connection = await self._cluster.data_connection(node)
         try:
-            batch = self._encode(found)
+            now = int(time.time() * 1000)
+            row = r.RawRecord(0, now, 0, body_of(self._flow, found))
+            batch = r.encode([row], 0, _NO_PRODUCER)
             return await internal_topic.append(connection, self.topic, batch, NEXT_STEP)
         finally:
             connection.abort("done")
 
-    def _encode(self, found: Quarantined) -> bytearray:
-        headers = {
-            "ccr.flow": self._flow,
-            "ccr.kind": "batch" if found.record is None else "record",
-            "ccr.source.topic": found.topic,
-            "ccr.source.partition": str(found.partition),
-            "ccr.source.offset": str(found.first),
-            "ccr.source.next_offset": str(found.end),
-            "ccr.reason": found.reason,
-        }
-        rows = [(name, value.encode()) for name, value in headers.items()]
-        now = int(time.time() * 1000)
-        if found.record is None:
-            body = r.body(None, found.batch, rows)
-        else:
-            key, value, own = r.contents(found.record)
-            rows.append(("ccr.source.timestamp", str(found.record.timestamp).encode()))
-            body = r.body(key, value, [*own, *rows])
-        return r.encode([r.RawRecord(0, now, 0, body)], 0, _NO_PRODUCER)
+
+def body_of(flow: str, found: Quarantined) -> memoryview:
+    """Return the record that says all of it, from its key's length on."""
+    headers = {
+        "ccr.flow": flow,
+        "ccr.kind": "batch" if found.record is None else "record",
+        "ccr.source.topic": found.topic,
+        "ccr.source.partition": str(found.partition),
+        "ccr.source.offset": str(found.first),
+        "ccr.source.next_offset": str(found.end),
+        "ccr.reason": found.reason,
+        **found.more,
+    }
+    rows = [(name, value.encode()) for name, value in headers.items()]
+    if found.record is None:
+        return r.body(None, found.batch, rows)
+    key, value, own = r.contents(found.record)
+    rows.append(("ccr.source.timestamp", str(found.record.timestamp).encode()))
+    return r.body(key, value, [*own, *rows])

@@ -36,6 +36,7 @@ class Brought:
     """A partition as the flow would go on with it: `acked.source` is the first that is missing."""
 
     partition: MirrorPartition
+    listener: Unheard
     standing: Standing = Standing.ARRIVED
     mirrored_to: int = 0  # target offset behind the last record that came from the source
     lost_from: int | None = None  # target offset, see PartitionDivergence
@@ -98,9 +99,10 @@ class Boundaries:
     # what was known
 
     def _begin(self, key: TopicPartition) -> Brought:
-        partition = MirrorPartition(key, self._logs.names[key[0]], Unheard())
+        listener = Unheard()
+        partition = MirrorPartition(key, self._logs.names[key[0]], listener)
         known = load_checkpoint(partition, self._record)
-        each = Brought(partition)
+        each = Brought(partition, listener)
         source, target = self._logs.sources[key], self._logs.targets[key]
         if known and not target.there:
             each.untold(f"the new primary has no {partition.target_topic}/{key[1]} any more")

@@ -158,6 +158,8 @@ class SettledPartition:
     """Where they stand now: source offset, target offset, records."""
     skipped: tuple[int, int] | None = None
     """Source offsets that the flow will never mirror: kept aside, or discarded."""
+    lost: int = 0
+    """So many of those that were found were gone before they could be re-injected (retention)."""
     reason: str = ""
     """Why it is not done; empty when it is. To be called again then."""
 
