@@ -8,6 +8,7 @@ import logging
 from engine.api.group_snapshots import GroupsPage
 from engine.api.local_clusters import LocalClustersApi
 from engine.api.local_config import LocalConfigApi
+from engine.api.local_runbooks import LocalRunbooksApi
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
@@ -21,6 +22,7 @@ from engine.replication.loss_report import with_groups
 from engine.replication.topics.candidates import Candidates
 from engine.replication.topics.neighbours import written_by_others
 from engine.replication.topics.preview import Previewer
+from engine.runbook.desk import Desk
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,8 @@ class LocalFlowsApi:
         self._engine = engine
         self._candidates = Candidates()
 
-    def _may_change(self, operation: str, flow: str) -> None:
+    def may_change(self, operation: str, flow: str) -> None:
+        """Raise RefusedError where the flow may not be changed."""
         section = self._engine.flow(flow).config
         clusters = self._engine.config.clusters
         cause = ""
@@ -100,13 +103,13 @@ class LocalFlowsApi:
 
     async def pause(self, flow: str) -> CommandResult:
         """Stop fetching; what is in flight is finished."""
-        self._may_change("pausing flow", flow)
+        self.may_change("pausing flow", flow)
         changed = await self._engine.flow(flow).set_paused(True)
         return CommandResult(changed, f"{flow} is paused" if changed else "already_paused")
 
     async def resume(self, flow: str) -> CommandResult:
         """Undo a pause."""
-        self._may_change("resuming flow", flow)
+        self.may_change("resuming flow", flow)
         changed = await self._engine.flow(flow).set_paused(False)
         return CommandResult(changed, f"{flow} goes on" if changed else "already_running")
 
@@ -119,7 +122,7 @@ class LocalFlowsApi:
         accept: bool = False,
     ) -> CommandResult:
         """Start stopped partitions again."""
-        self._may_change("retrying flow", flow)
+        self.may_change("retrying flow", flow)
         count = self._engine.flow(flow).retry(topic, partition, accept=accept)
         return CommandResult(
             count > 0, f"{count} partitions start again" if count else "already_running"
@@ -129,7 +132,7 @@ class LocalFlowsApi:
         self, flow: str, bytes_per_second: int | None, topics: str | None = None
     ) -> CommandResult:
         """Set the rate limit of the flow, or of each topic that matches, until the engine ends."""
-        self._may_change("limiting flow", flow)
+        self.may_change("limiting flow", flow)
         limiter = self._engine.flow(flow).limiter
         words = "no limit" if bytes_per_second is None else f"{bytes_per_second} bytes a second"
         if topics is None:
@@ -145,7 +148,7 @@ class LocalFlowsApi:
 
     async def take_over(self, flow: str) -> CommandResult:
         """Claim the flow from the engine that owns it."""
-        self._may_change("taking over flow", flow)
+        self.may_change("taking over flow", flow)
         changed = self._engine.flow(flow).take_over()
         return CommandResult(changed, f"taking over {flow}" if changed else "already_owned")
 
@@ -158,11 +161,16 @@ def _topics(tried: TopicSelection | FlowConfig | None) -> TopicSelection | None:
 class LocalEngineApi:
     """See engine.api.protocol."""
 
-    def __init__(self, engine: Engine, reloader: Reloader | None = None) -> None:
+    def __init__(
+        self, engine: Engine, reloader: Reloader | None = None, desk: Desk | None = None
+    ) -> None:
         self._engine = engine
+        reloader = reloader or Reloader(engine)
+        self.desk = desk or Desk(engine, reloader, None)
         self._flows = LocalFlowsApi(engine)
         self._clusters = LocalClustersApi(engine)
-        self._config = LocalConfigApi(engine, reloader or Reloader(engine))
+        self._config = LocalConfigApi(engine, reloader)
+        self._runbooks = LocalRunbooksApi(self.desk, self._flows, self._flows.may_change)
 
     @property
     def flows(self) -> LocalFlowsApi:
@@ -178,6 +186,11 @@ class LocalEngineApi:
     def config(self) -> LocalConfigApi:
         """The configuration's namespace."""
         return self._config
+
+    @property
+    def runbooks(self) -> LocalRunbooksApi:
+        """The runbooks' namespace."""
+        return self._runbooks
 
     async def snapshot(self) -> EngineSnapshot:
         """Return clusters and flows as they are now."""

@@ -15,6 +15,7 @@ from engine.api.config_protocol import ConfigApi
 from engine.api.group_snapshots import GroupsPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
+from engine.api.runbook_protocol import RunbooksApi
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
 from engine.config.flow_section import FlowConfig, TopicSelection
 
@@ -121,6 +122,11 @@ class EngineApi(Protocol):
     @property
     def config(self) -> ConfigApi:
         """The configuration's namespace."""
+        ...
+
+    @property
+    def runbooks(self) -> RunbooksApi:
+        """The runbooks' namespace."""
         ...
 
     async def snapshot(self) -> EngineSnapshot:

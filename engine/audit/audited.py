@@ -18,6 +18,7 @@ from engine.api.cluster_protocol import ClustersApi
 from engine.api.config_protocol import ConfigApi
 from engine.api.config_snapshots import Applied
 from engine.api.protocol import EngineApi, FlowsApi
+from engine.api.runbook_protocol import RunbooksApi
 from engine.api.snapshots import CommandResult
 from engine.audit.caller import caller
 from engine.audit.file import Act, AuditFile
@@ -30,6 +31,7 @@ NAMESPACES: Mapping[str, type] = {
     "flows": FlowsApi,
     "clusters": ClustersApi,
     "config": ConfigApi,
+    "runbooks": RunbooksApi,
 }
 _CHANGES = (CommandResult, Applied)
 Tell = Callable[[Act], None]

@@ -115,6 +115,7 @@ class Mirroring:
         if self._aligner is not None:
             self._aligner.suspended = self.paused
         self.in_step = InStep(context, self._provenance)
+        self.in_step.leave_settings(state.record.in_a_run)
         self._verifier = ContinuousVerifier(
             name,
             config,
@@ -154,6 +155,20 @@ class Mirroring:
         while not self._idle():
             self._drained.clear()
             await self._drained.wait()
+
+    def undrain(self) -> None:
+        """Fetch again."""
+        self.draining = False
+        self._links.recheck(self._board.partitions.values())
+
+    async def checkpoint(self) -> None:
+        """Write now what has changed since the last time."""
+        dirty, self._dirty = self._dirty, {}
+        try:
+            await self._persist(dirty)
+        except BaseException:
+            self._dirty = dirty | self._dirty
+            raise
 
     def _idle(self) -> bool:
         return all(partition.idle for partition in self._board.partitions.values())
@@ -330,14 +345,12 @@ class Mirroring:
             await asyncio.sleep(self._config.checkpoint_interval)
             if not self._dirty and time.monotonic() - written_at < HEARTBEAT_S:
                 continue
-            dirty, self._dirty = self._dirty, {}
             try:
-                await self._persist(dirty)
+                await self.checkpoint()
                 written_at = time.monotonic()
             except SupersededError:
                 raise
             except (CcrError, ConnectionLostError) as error:
-                self._dirty = dirty | self._dirty
                 self._set_trouble("writing checkpoints of", error)
 
     async def _persist(self, partitions: Iterable[MirrorPartition]) -> None:

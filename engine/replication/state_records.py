@@ -139,6 +139,11 @@ class FlowRecord:
             case _ if value is not None:
                 self._fold_standing(kind, value, timestamp_ms)
 
+    @property
+    def in_a_run(self) -> bool:
+        """Whether a runbook is under way; engine.api.runbook_snapshots.RunState has the words."""
+        return any(run["state"] not in ("done", "undone") for run in self.runbooks.values())
+
     def _fold_standing(self, kind: str, value: dict[str, Any], timestamp_ms: int) -> None:
         """Take in what is never deleted."""
         if kind == "identity" and self.identity is None:

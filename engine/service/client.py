@@ -15,6 +15,7 @@ from engine.config.flow_section import FlowConfig, TopicSelection
 from engine.service import codec
 from engine.service.cluster_client import RemoteClusters
 from engine.service.config_client import RemoteConfig
+from engine.service.runbook_client import RemoteRunbooks
 from engine.service.wire import EngineGoneError, EngineHangsError, Wire
 
 __all__ = ["EngineGoneError", "EngineHangsError", "RemoteEngineApi"]
@@ -31,6 +32,7 @@ class RemoteEngineApi:
         self._flows = RemoteFlows(self._wire)
         self._clusters = RemoteClusters(self._wire)
         self._config = RemoteConfig(self._wire)
+        self._runbooks = RemoteRunbooks(self._wire)
 
     @property
     def flows(self) -> RemoteFlows:
@@ -46,6 +48,11 @@ class RemoteEngineApi:
     def config(self) -> RemoteConfig:
         """The configuration's namespace."""
         return self._config
+
+    @property
+    def runbooks(self) -> RemoteRunbooks:
+        """The runbooks' namespace."""
+        return self._runbooks
 
     async def snapshot(self) -> EngineSnapshot:
         """Return clusters and flows as they are now."""

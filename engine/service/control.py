@@ -15,6 +15,7 @@ POST /v1/flows/FLOW/retry               {"topic": …, "partition": …, "accept
 POST /v1/flows/FLOW/limit               {"bytes_per_second": N or null, "topics": REGEX or null}
 /v1/clusters…, /v1/tests…               see engine.service.cluster_control
 /v1/config…                             see engine.service.config_control
+/v1/runbooks…                           see engine.service.runbook_control
 Errors are engine.service.codec.ErrorBody with a status of 4xx or 5xx.
 """
 
@@ -38,6 +39,7 @@ from engine.service import codec
 from engine.service.cluster_control import ClusterRoutes
 from engine.service.config_control import ConfigRoutes
 from engine.service.requests import answer, body_of, stream
+from engine.service.runbook_control import RunbookRoutes
 
 LOG = logging.getLogger(__name__)
 MAX_BODY_BYTES = 64 * 1024
@@ -75,6 +77,7 @@ class ControlServer:
                 web.post(f"{flow}/take-over", self._take_over),
                 *ClusterRoutes(self._api).routes(),
                 *ConfigRoutes(self._api).routes(),
+                *RunbookRoutes(self._api).routes(),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_TIMEOUT_S)

@@ -28,6 +28,7 @@ from engine.engine import Engine
 from engine.errors import CcrError, ExitCode
 from engine.reload.reloader import Reloader
 from engine.replication.events import RING
+from engine.runbook.desk import Desk
 from engine.service.event_file import read_events
 from engine.service.listening import listen
 from engine.service.lock import ServiceLock
@@ -114,7 +115,8 @@ class _Service:
         self._engine.events.restore(read_events(paths.events, RING))
         self._reloader = Reloader(self._engine)
         self._reloading: set[asyncio.Future[None]] = set()
-        api = LocalEngineApi(self._engine, self._reloader)
+        self._desk = Desk(self._engine, self._reloader, paths.runs)
+        api = LocalEngineApi(self._engine, self._reloader, self._desk)
         self._api: EngineApi = audited(api, AuditFile(paths.audit), self._tell_act)
 
     def _tell_act(self, act: Act) -> None:
@@ -132,6 +134,7 @@ class _Service:
             await self._engine.start()
             self._background(stack, tell_progress(self._api), "telling progress")
             self._announce()
+            await stack.enter_async_context(self._desk.at_work())
             await self._serve(listener, stack)
             if self._options.take_over:
                 self._background(stack, take_over_all(self._api), "taking over")
@@ -185,6 +188,7 @@ class _Service:
             extra=fields("service.draining", cause=self._shutdown.cause, seconds=deadline),
         )
         began = time.monotonic()
+        await self._desk.end(deadline)
         stopping = asyncio.ensure_future(self._engine.stop(deadline))
         await asyncio.wait({stopping}, timeout=deadline + STOP_GRACE_S)
         if not stopping.done():

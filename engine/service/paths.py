@@ -35,6 +35,8 @@ class ServicePaths:
     embedded_log: Path
     events: Path
     audit: Path
+    runs: Path
+    """Folder: a run's journal is a file of it."""
 
 
 def service_paths(config_path: str | Path) -> ServicePaths:
@@ -55,6 +57,7 @@ def service_paths(config_path: str | Path) -> ServicePaths:
         embedded_log=logs / f"{name}-embedded.log",
         events=logs / f"{name}-events.jsonl",
         audit=logs / f"{name}-audit.jsonl",
+        runs=logs / f"{name}-runs",
     )
     if len(os.fsencode(paths.socket)) > MAX_SOCKET_PATH_BYTES:
         raise ConfigError(

@@ -14,6 +14,8 @@ from engine.replication.sync.everything import syncers
 from engine.replication.sync.groups.syncer import GroupSyncer
 from engine.replication.sync.syncer import SyncContext, Syncer, SyncLoop
 
+SETTINGS = frozenset({"configs", "acls"})
+
 
 class InStep:
     """Runs a flow's syncers and tells how they get on."""
@@ -24,6 +26,15 @@ class InStep:
         self._conflicts = ConflictWatch(context, provenance, window) if window else None
         beside: list[Syncer] = [provenance, *([self._conflicts] if self._conflicts else [])]
         self.loops = [SyncLoop(syncer, context) for syncer in [*beside, *syncers(context)]]
+
+    def leave_settings(self, left: bool) -> None:
+        """Leave topic configs and ACLs as they are, or go on with them.
+
+        A fence changes them on the source: that must not be carried over.
+        """
+        for loop in self.loops:
+            if loop.syncer.name in SETTINGS:
+                loop.suspend(left)
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Run them all in `tasks`."""
@@ -52,3 +63,10 @@ class InStep:
             if isinstance(loop.syncer, GroupSyncer):
                 return replace(loop.syncer.page, reason=loop.snapshot.reason)
         return None
+
+    async def translate_groups(self) -> GroupsPage | None:
+        """Look at the groups once more and commit; as `groups` otherwise."""
+        for loop in self.loops:
+            if isinstance(loop.syncer, GroupSyncer):
+                await loop.next_round()
+        return self.groups

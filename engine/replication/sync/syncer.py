@@ -76,6 +76,9 @@ class SyncLoop:
         self._events = context.events
         self._now = asyncio.Event()
         self._told: set[OutOfStep] = set()
+        self._awaited: list[asyncio.Future[SyncSnapshot]] = []
+        self._may_run = asyncio.Event()
+        self._may_run.set()
         self.snapshot = SyncSnapshot(
             syncer.name, SyncState.STARTING, None, 0, (), 0, looked_at=0.0, seconds=0.0
         )
@@ -84,12 +87,31 @@ class SyncLoop:
         """Do not wait for the next round."""
         self._now.set()
 
+    def suspend(self, suspended: bool) -> None:
+        """Begin no more rounds, or begin them again."""
+        if suspended:
+            self._may_run.clear()
+        else:
+            self._may_run.set()
+
+    async def next_round(self) -> SyncSnapshot:
+        """Return how a round went that began after this was called."""
+        ended: asyncio.Future[SyncSnapshot] = asyncio.get_running_loop().create_future()
+        self._awaited.append(ended)
+        self._now.set()
+        return await ended
+
     async def run(self) -> None:
         """Sync until cancelled, or until another engine owns the flow (SupersededError)."""
         try:
             while True:
+                await self._may_run.wait()
                 self._now.clear()
+                awaited, self._awaited = self._awaited, []
                 await self._round()
+                for each in awaited:
+                    if not each.done():
+                        each.set_result(self.snapshot)
                 try:
                     async with asyncio.timeout(self.syncer.interval):
                         await self._now.wait()

@@ -1,0 +1,112 @@
+"""The way back: a flow in the other direction, so that the old primary follows the new one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from engine.api.local_config import LocalConfigApi
+from engine.api.runbook_snapshots import RunFinding, StepName
+from engine.config.editing.edits import Put
+from engine.config.flow_section import FlowConfig, Rename
+from engine.errors import CcrError, RefusedError
+from engine.runbook.steps.base import Action, Telling
+
+LOOK_S = 0.1
+
+
+class Reverse(Action):
+    """Adds the reverse flow to the configuration where there is none, and sees it run."""
+
+    name: ClassVar = StepName.REVERSE
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        config = self.situation.config
+        there = self._there()
+        if there:
+            return f"See that {there} mirrors {config.target} to {config.source}"
+        return f"Mirror {config.target} to {config.source}: new flow {self._name}"
+
+    @property
+    def timeout_seconds(self) -> float:
+        """How long it may take."""
+        return 120.0
+
+    @property
+    def _name(self) -> str:
+        return f"{self.situation.flow_name}-back"
+
+    def _there(self) -> str | None:
+        """Name a flow that goes the other way already."""
+        config = self.situation.config
+        for name, flow in self.situation.engine.config.flows.items():
+            if (flow.source, flow.target) == (config.target, config.source):
+                return name
+        return None
+
+    async def examine(self) -> list[RunFinding]:
+        """Find what would keep it from being added."""
+        if self._there():
+            return []
+        if self.situation.config.rename is not Rename.IDENTITY:
+            return [
+                self.warn(
+                    "topics have other names on the target: no flow back is made for them",
+                    "Add one by hand, or choose --no-reverse",
+                )
+            ]
+        document = await self._api().document()
+        if document.why_read_only:
+            return [
+                self.stop(
+                    f"the flow back cannot be written to {document.path}: {document.why_read_only}",
+                    f"{document.what_to_do}; or choose --no-reverse",
+                )
+            ]
+        if self._name in self.situation.engine.config.flows:
+            return [self.stop(f"there is another flow named {self._name}", "Rename it")]
+        return []
+
+    def _api(self) -> LocalConfigApi:
+        return LocalConfigApi(self.situation.engine, self.situation.reloader)
+
+    async def act(self, telling: Telling) -> None:
+        """Add it, unless it is there, and wait until it mirrors."""
+        if self.situation.config.rename is not Rename.IDENTITY and not self._there():
+            telling.found("no flow back: topics have other names on the target")
+            return
+        if not self._there():
+            api = self._api()
+            document = await api.document()
+            section = reversed_section(self.situation.config)
+            applied = await api.save([Put(("flows", self._name), section)], document.digest)
+            telling.found(f"{document.path}: {applied.text}")
+        name = self._there() or self._name
+        telling.waits_for(f"{name} to run")
+        await self._runs(name)
+        telling.found(f"{name} mirrors {self.situation.config.target} back")
+
+    async def _runs(self, name: str) -> None:
+        while True:
+            flow = self.situation.engine.flow(name)
+            try:
+                if flow.mirroring.refreshed_at:
+                    return
+            except RefusedError:
+                if flow.record.promotion is not None:
+                    raise CcrError(
+                        "starting flow", name, "its own mirrors were promoted before",
+                        f"ccr failback {name}",
+                    ) from None  # fmt: skip
+            await asyncio.sleep(LOOK_S)
+
+
+def reversed_section(config: FlowConfig) -> dict[str, Any]:
+    """Return a flow's section turned round: what is not about a direction stays."""
+    section: dict[str, Any] = config.model_dump(mode="json", exclude_unset=True, by_alias=True)
+    section |= {"source": config.target, "target": config.source}
+    for key in ("start", "replication_factor", "offsets"):
+        section.pop(key, None)
+    return section
