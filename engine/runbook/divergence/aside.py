@@ -21,7 +21,7 @@ from engine.replication.backoff import Backoff
 from engine.replication.quarantine import NEXT_STEP, TOPIC_CONFIGS, Quarantined, body_of
 from engine.replication.state_records import FlowRecord, Identity
 from engine.replication.verify.reading import Reader
-from engine.runbook.divergence.export import sequence_of
+from engine.runbook.divergence.exporting import sequence_of
 from engine.runbook.divergence.model import Divergence, Exported, PartitionDivergence, Sides
 from engine.runbook.divergence.records import diverged_records
 

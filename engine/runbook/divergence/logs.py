@@ -76,8 +76,8 @@ async def look(sides: Sides, record: FlowRecord) -> Logs:
     mirrors = {key: (names[key[0]], key[1]) for key in keys}
     policy = StartPolicy(sides.config, sides.source, sides.target)
     begins, _ = await policy.starts(sorted(new), source, first_time=False)
-    sources = await _logs(sides.source, source, keys, stable=True)
-    targets = await _logs(sides.target, target, mirrors.values(), stable=False)
+    sources = await partition_logs(sides.source, source, keys, stable=True)
+    targets = await partition_logs(sides.target, target, mirrors.values(), stable=False)
     return Logs(
         source,
         target,
@@ -101,9 +101,13 @@ async def _all_topics(cluster: Cluster, mirrored: Set[str]) -> ClusterMetadata:
     return metadata
 
 
-async def _logs(
+async def partition_logs(
     cluster: Cluster, metadata: ClusterMetadata, keys: Collection[TopicPartition], *, stable: bool
 ) -> dict[TopicPartition, Log]:
+    """Return where partitions begin and end, with the last `stable` offsets where asked for.
+
+    Raises ConnectError and KafkaError.
+    """
     there = [key for key in keys if _is_there(metadata, key)]
     low = await cluster.list_offsets(dict.fromkeys(there, EARLIEST), metadata)
     last = await cluster.list_offsets(

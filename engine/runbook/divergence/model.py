@@ -190,9 +190,10 @@ class PartitionWayBack:
     """Offset on the new primary."""
     append_at: int
     """Offset on the old one: the end of its log."""
+    whole_from: int = 0
     whole_to: int = 0
-    """Up to this offset of the new primary everything is copied, whoever wrote it: the old one has
-    it no more. Behind it, what came from the old one is left out. 0: nothing."""
+    """Between these offsets of the new primary everything is copied, whoever wrote it: the old one
+    has it no more. Elsewhere, what came from the old one is left out. Both 0: there is no such."""
     records: int = 0
     """To be copied, as far as the new primary's log went when it was counted."""
     bytes: int = 0
@@ -201,7 +202,7 @@ class PartitionWayBack:
     aside: int = 0
     """Records that stand in the old one's log and nowhere else, and stay there."""
     begun: bool = False
-    """The reverse flow has a position of its own already, at or behind `read_from`: it goes on."""
+    """The reverse flow has a position of its own, `read_from`: it goes on from there."""
     full: bool = False
     """Everything is copied: the old cluster's topic was empty, made anew, or is yet to be made."""
 
@@ -223,6 +224,18 @@ class WayBack:
     def bytes(self) -> int:
         """Their bytes in the new primary's log."""
         return sum(partition.bytes for partition in self.partitions)
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What somebody wrote to the old primary while it was already copied back to."""
+
+    topic: str
+    partition: int
+    first: int
+    """First offset on the old primary; [first, end) has them, and what the reverse flow brought."""
+    end: int
+    records: int
 
 
 DIVERGENCE: TypeAdapter[Divergence] = TypeAdapter(Divergence)

@@ -40,7 +40,10 @@ async def count(
     found = Count()
     async for header, view in reader.batches(key, start, end, committed=committed):
         whole = header.base_offset >= start and header.next_offset <= end
-        if whole and not leaves_out(header) and not header.attributes & b.DELETE_HORIZON:
+        if whole and leaves_out(header):
+            found.left_out += header.record_count
+            continue
+        if whole and not header.attributes & b.DELETE_HORIZON:
             timed = bool(header.attributes & b.TIMESTAMP_LOG_APPEND)
             first = header.max_timestamp if timed else header.base_timestamp
             _add(found, header.record_count, header.size, first, header.max_timestamp)
