@@ -2,14 +2,14 @@
 
 What counts is where each leader's log ends, not its high watermark: what is appended and not yet
 replicated is going to be there. A few requests a round, whatever the number of partitions:
-metadata, and two ListOffsets a broker.
+metadata, two ListOffsets a broker, and a fetch of the first bytes that were appended since.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 from engine.errors import ConnectError
 from engine.kafka.cluster import AS_DEBUGGER, LATEST, Cluster
@@ -17,6 +17,7 @@ from engine.kafka.fetch import TopicPartition
 from engine.kafka.metadata import ClusterMetadata
 from engine.runbook.standing_facts import Moving, Standing
 from engine.runbook.standing_words import waited_for
+from engine.runbook.tails import Tails
 from engine.runbook.writers import Writers
 
 READ_COMMITTED = 1
@@ -33,7 +34,7 @@ async def standing(
     timeout_s: float,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Standing:
-    """Watch all partitions until nobody has appended for `quiet_s` and no transaction is open.
+    """Watch all partitions until none got a record for `quiet_s` and no transaction is open.
 
     Returns then, or after `timeout_s` with what still moves; `tell` is told after every look.
     A broker that does not answer only makes its partitions unanswered. Raises ConnectError when no
@@ -59,16 +60,19 @@ async def standing(
         if not watch.looked:
             raise failure from None
         return watch.standing()
+    finally:
+        watch.close()
 
 
 class _Watch:
-    """Where the logs end, and since when."""
+    """Where the logs end, and since when nobody wrote."""
 
     def __init__(self, source: Cluster, topics: list[str], quiet_s: float) -> None:
         self._source = source
         self._topics = topics
         self._quiet_s = quiet_s
         self._writers = Writers(source)
+        self._tails = Tails(source)
         self._began = time.monotonic()
         self._asked_at = self._began  # the last look
         self._asked: dict[str, float] = {}  # when brokers were last asked for what is dear
@@ -76,10 +80,14 @@ class _Watch:
         self._ends: dict[TopicPartition, int] = {}
         self._stable: dict[TopicPartition, int] = {}
         self._since: dict[TopicPartition, float] = {}  # not before the answer that told of it
+        self._written: set[TopicPartition] = set()
         self._unanswered: set[TopicPartition] = set()
         self._unseen: list[str] = []
-        self._no_transaction = False  # as the coordinators said after all stood still
         self.looked = False
+
+    def close(self) -> None:
+        """End its connections."""
+        self._tails.close()
 
     async def look(self) -> None:
         """Look at all partitions once. Raises ConnectError and KafkaError."""
@@ -92,48 +100,54 @@ class _Watch:
             for partition in known.get(topic, ())
         }
         self._asked_at = time.monotonic()
-        ends, stable = await asyncio.gather(
-            self._source.list_offsets(wanted, metadata, replica=AS_DEBUGGER),
-            self._source.list_offsets(wanted, metadata, isolation=READ_COMMITTED),
-        )
-        self._note(wanted, ends, stable)
+        ends = await self._source.list_offsets(wanted, metadata, replica=AS_DEBUGGER)
+        await self._note(ends, metadata)
+        # After the ends: what was stable up to there is so still, whatever was appended since.
+        stable = await self._source.list_offsets(wanted, metadata, isolation=READ_COMMITTED)
+        self._stable |= stable
+        self._unanswered = {key for key in wanted if key not in ends or key not in stable}
+        self._restart(self._unanswered)
         await self._name(metadata)
         self.looked = True
 
     def nothing_heard(self) -> None:
         """Count all partitions as unanswered."""
         self._unanswered = set(self._since)
-        self._since = dict.fromkeys(self._since, time.monotonic())
+        self._restart(self._since)
 
-    def _note(
-        self,
-        wanted: Collection[TopicPartition],
-        ends: dict[TopicPartition, int],
-        stable: dict[TopicPartition, int],
-    ) -> None:
-        now = time.monotonic()
-        self._unanswered = {key for key in wanted if key not in ends or key not in stable}
-        for key in wanted:
-            if key in self._unanswered or self._ends.get(key) != ends[key]:
-                self._since[key] = now
-        self._ends |= ends
-        self._stable |= stable
+    def _restart(self, keys: Iterable[TopicPartition]) -> None:
+        self._since |= dict.fromkeys(keys, time.monotonic())
+
+    async def _note(self, ends: dict[TopicPartition, int], metadata: ClusterMetadata) -> None:
+        """Take note of ends, and of which partitions got records since the last look."""
+        grown = {
+            key: (before, ends[key])
+            for key, before in self._ends.items()
+            if ends.get(key, before) > before
+        }
+        told = await self._tails.with_records(grown, metadata)
+        only_markers = {key for key, written in told.items() if not written}
+        self._written |= told.keys() - only_markers
+        self._restart(
+            key
+            for key, end in ends.items()
+            if key not in only_markers and self._ends.get(key) != end
+        )
         for key, end in ends.items():
+            if key not in grown or key in told:
+                self._ends[key] = end
             self._first.setdefault(key, end)
 
     async def _name(self, metadata: ClusterMetadata) -> None:
-        """Find out who writes; and once all stands still, whether a marker is still to come."""
+        """Find out who writes, and whose transactions are open."""
         unstable = self._unstable()
         suspects = {*self._moving(), *unstable}
         if not self.looked:
-            await self._writers.look(self._ends, metadata)
-        elif suspects and self._due("producers"):
+            suspects = set(self._ends)  # what is there before is compared with later
+        if suspects and (not self.looked or self._due("producers")):
             await self._writers.look(suspects, metadata)
-        self._no_transaction = False
-        still = not suspects and self._stood_s() >= self._quiet_s
-        if (still and self._due("stillness")) or (unstable and self._due("transactions")):
-            again = await self._writers.look_for_transactions()
-            self._no_transaction = not again and not self._writers.transactions(self._since, ())
+        if unstable and self._due("transactions"):
+            await self._writers.look_for_transactions()
 
     def _due(self, question: str) -> bool:
         now = time.monotonic()
@@ -146,35 +160,24 @@ class _Watch:
         return [key for key, end in self._ends.items() if self._stable.get(key, end) < end]
 
     def _moving(self) -> list[TopicPartition]:
-        """Return the partitions that moved within the quiet time, the first look apart."""
-        return [
-            key
-            for key, since in self._since.items()
-            if self._asked_at - since < self._quiet_s
-            and self._ends.get(key) != self._first.get(key)
-        ]
-
-    def _stood_s(self) -> float:
-        latest = max(self._since.values(), default=self._began)
-        return max(0.0, self._asked_at - latest)
+        """Return the partitions that were written to within the quiet time."""
+        return [key for key in self._written if self._asked_at - self._since[key] < self._quiet_s]
 
     def standing(self) -> Standing:
         """Return what was seen."""
-        stood_s, unstable = self._stood_s(), self._unstable()
-        transactions = self._writers.transactions(self._since, unstable)
+        stood_s = max(0.0, self._asked_at - max(self._since.values(), default=self._began))
+        unstable = self._unstable()
+        transactions = self._writers.transactions(unstable)
         held = {key for each in transactions for key in each.partitions}
+        in_the_way = unstable or self._unanswered or self._unseen
         return Standing(
-            tight=stood_s >= self._quiet_s
-            and not unstable
-            and not self._unanswered
-            and not self._unseen
-            and self._no_transaction,
+            tight=stood_s >= self._quiet_s and not in_the_way,
             ends=dict(self._ends),
             stable=dict(self._stable),
             quiet_s=self._quiet_s,
             stood_s=stood_s,
             elapsed_s=time.monotonic() - self._began,
-            moving=tuple(self._moved(key) for key in self._moving()),
+            moving=tuple(self._moved(key) for key in sorted(self._moving())),
             transactions=transactions,
             behind=tuple(key for key in unstable if key not in held),
             unanswered=tuple(sorted(self._unanswered)),

@@ -22,7 +22,7 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class Moving:
-    """A partition that was appended to within the quiet time."""
+    """A partition that records were appended to within the quiet time."""
 
     topic: str
     partition: int
@@ -42,9 +42,8 @@ class OpenTransaction:
 
     producer_id: int
     epoch: int
-    partitions: Mapping[TopicPartition, int | None]
-    """Where it begins, by partition, of those that are watched; None: it wrote nothing there, and
-    its marker will be appended all the same."""
+    partitions: Mapping[TopicPartition, int]
+    """Where it begins, by partition, of those that are watched."""
     last_write_ms: int
     """Timestamp of the last record it wrote there, in ms since 1970; -1 when not told."""
     transactional_id: str | None = None
@@ -62,14 +61,16 @@ class Standing:
     """One look at all partitions, with what was seen since the first."""
 
     tight: bool
-    """Every partition stood still for `quiet_s`, all of it stable: nobody writes."""
+    """No partition got a record for `quiet_s`, and all are stable: nobody writes, or can commit
+    what he wrote. Markers do not count: whose transactions are refused aborts them, again and
+    again."""
     ends: Mapping[TopicPartition, int]
     """Where each log ends on its leader: the offset the next record would get."""
     stable: Mapping[TopicPartition, int]
     """The last stable offsets: what consumers of committed records may read up to."""
     quiet_s: float
     stood_s: float
-    """How long the partition that moved last has stood still."""
+    """How long ago the youngest record was appended, or how long that was watched for."""
     elapsed_s: float
     moving: tuple[Moving, ...] = ()
     transactions: tuple[OpenTransaction, ...] = ()

@@ -81,7 +81,7 @@ def transaction_words(transaction: OpenTransaction) -> str:
     if transaction.transactional_id is not None:
         name = f"{transaction.transactional_id}, {name}"
     places = [
-        f"{topic}/{number}" + (f" from offset {start:,}" if start is not None else "")
+        f"{topic}/{number} from offset {start:,}"
         for (topic, number), start in transaction.partitions.items()
     ]
     more = f" and {len(places) - NAMED} more" if len(places) > NAMED else ""

@@ -52,19 +52,14 @@ class Writers:
             self._first.setdefault(key, answer)
             self._now[key] = answer
 
-    async def look_for_transactions(self) -> bool:
-        """Ask the coordinators for the open transactions; return whether it is worth asking again.
-
-        Raises ConnectError.
-        """
+    async def look_for_transactions(self) -> None:
+        """Ask the coordinators for the open transactions. Raises ConnectError."""
         try:
             self._coordinated = await open_transactions(self._source)
         except KafkaError as error:
             if not error.retriable:  # before Kafka 3.0
                 words = f"transactional ids cannot be named: {error.cause}"
                 self._not_told["transactions"] = words
-            return error.retriable
-        return False
 
     def wrote(self, partition: TopicPartition) -> tuple[Writer, ...]:
         """Return the producers that wrote there since the first look, youngest write first."""
@@ -76,43 +71,36 @@ class Writers:
         ]
         return tuple(sorted(found, key=lambda writer: -writer.last_write_ms))
 
-    def transactions(
-        self, watched: Collection[TopicPartition], unstable: Iterable[TopicPartition]
-    ) -> tuple[OpenTransaction, ...]:
-        """Return the open transactions that hold, or will append to, watched partitions."""
+    def transactions(self, unstable: Iterable[TopicPartition]) -> tuple[OpenTransaction, ...]:
+        """Return the open transactions that hold partitions, the oldest first."""
         found: dict[int, OpenTransaction] = {}
         for partition in unstable:
             for each in self._now.get(partition, {}).values():
-                if each.current_txn_start_offset < 0:
+                start = each.current_txn_start_offset
+                if start < 0:
                     continue
                 known = found.get(each.producer_id)
-                there = {**(known.partitions if known else {})}
-                there[partition] = each.current_txn_start_offset
-                last = max(known.last_write_ms if known else -1, each.last_timestamp)
-                found[each.producer_id] = OpenTransaction(each.producer_id, each.epoch, there, last)
-        self._with_coordinators(found, watched)
-        ordered = sorted(found.values(), key=lambda each: (-(each.age_s or 0), each.last_write_ms))
-        return tuple(ordered)
+                found[each.producer_id] = OpenTransaction(
+                    each.producer_id,
+                    each.epoch,
+                    {**(known.partitions if known else {}), partition: start},
+                    max(known.last_write_ms if known else -1, each.last_timestamp),
+                )
+        told = [self._as_coordinated(each) for each in found.values()]
+        return tuple(sorted(told, key=lambda each: (-(each.age_s or 0), each.last_write_ms)))
 
-    def _with_coordinators(
-        self, found: dict[int, OpenTransaction], watched: Collection[TopicPartition]
-    ) -> None:
-        now_ms, watched = time.time() * 1000, frozenset(watched)
+    def _as_coordinated(self, found: OpenTransaction) -> OpenTransaction:
         for each in self._coordinated:
-            touched = each.partitions & watched
-            known = found.get(each.producer_id)
-            if known is None and not touched:
-                continue
-            if known is None:
-                known = OpenTransaction(each.producer_id, each.epoch, {}, -1)
-            found[each.producer_id] = replace(
-                known,
-                partitions={**dict.fromkeys(sorted(touched)), **known.partitions},
-                transactional_id=each.transactional_id,
-                state=each.state,
-                age_s=max(0.0, now_ms - each.started_ms) / 1000 if each.started_ms >= 0 else None,
-                timeout_s=each.timeout_ms / 1000,
-            )
+            if each.producer_id == found.producer_id:
+                began = each.started_ms
+                return replace(
+                    found,
+                    transactional_id=each.transactional_id,
+                    state=each.state,
+                    age_s=max(0.0, time.time() - began / 1000) if began >= 0 else None,
+                    timeout_s=each.timeout_ms / 1000,
+                )
+        return found
 
 
 def _position(state: ProducerState | None) -> tuple[int, int, int] | None:
