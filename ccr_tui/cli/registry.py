@@ -61,6 +61,7 @@ _CONFIG = "ccr_tui.cli.config"
 _CHECK = "ccr_tui.cli.check"
 _STATUS = "ccr_tui.cli.status"
 _STEER = "ccr_tui.cli.steer"
+_RUNBOOK = "ccr_tui.cli.runbook"
 GROUPS = (
     Group(
         "configuration",
@@ -125,6 +126,17 @@ GROUPS = (
                 needs_config=True,
             ),
             Verb("take-over", _STEER, "claim a flow from its owner", needs_config=True),
+        ),
+    ),
+    Group(
+        "make the target the primary",
+        (
+            Verb("promote", _RUNBOOK, "planned: drained first, nothing is lost", needs_config=True),
+            Verb("failover", _RUNBOOK, "now; what is lost is shown first", needs_config=True),
+            Verb("runbook", _RUNBOOK, "follow a run, abort it, go on with it", needs_config=True),
+            Verb(
+                "reports", "ccr_tui.cli.reports", "runs, and the report of one", needs_config=True
+            ),
         ),
     ),
     Group(

@@ -209,6 +209,20 @@ class SyncSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class RunBrief:
+    """A flow's runbook that has not ended; engine.api.runbook_snapshots has all of it."""
+
+    id: str
+    kind: str  # promote, failover
+    state: str  # running, undoing, failed
+    step: str  # what is done just now
+    began: float
+    fenced: bool  # producers are, or may be, kept from writing to the source
+    crossed: bool  # behind the point of no return
+    why: str  # it is being undone, or has stopped
+
+
+@dataclass(frozen=True, slots=True)
 class FlowSnapshot:
     """One direction, source to target."""
 
@@ -232,6 +246,7 @@ class FlowSnapshot:
     limit_bytes_per_second: int | None
     history: tuple[RatePoint, ...]  # oldest first, at most 120 points
     observed_at: float
+    run: RunBrief | None = None
     topic_limits: tuple[TopicLimit, ...] = ()  # the first that matches a topic counts
     verification: VerificationSnapshot | None = None  # None: not verified by this engine
     syncs: tuple[SyncSnapshot, ...] = ()  # while this engine owns the flow
