@@ -19,7 +19,7 @@ from engine.kafka.acl_bindings import (
 )
 from engine.kafka.cluster import Cluster
 from engine.kafka.describe_cluster import cluster_operations
-from engine.runbook.fences.asking import ask_all, told_by, verdict
+from engine.runbook.fences.asking import ask_all, settled, told_by, verdict
 from engine.runbook.fences.protocol import AclRecord, Done, Evidence, FenceRecord
 from engine.runbook.fences.wording import all_in_one, counted, named
 from engine.runbook.findings import Finding, stop, warn
@@ -83,7 +83,12 @@ class AclFence:
         refused = await acls.create_acls(self._source, ours.values())
         if refused:
             raise all_in_one("fencing", self._flow, _by_topic(refused), len(record.topics))
-        return Done(f"WRITE is denied on {counted(record.topics)} to {self._whom(record)}")
+
+        async def known() -> bool:
+            return (await self.stands(record)).stands is not False
+
+        late = await settled(known)
+        return Done(f"WRITE is denied on {counted(record.topics)} to {self._whom(record)}", late)
 
     async def lift(self, record: FenceRecord) -> Done:
         """Delete the denials that the fence made."""
@@ -94,8 +99,8 @@ class AclFence:
         except acls.NoAuthorizerError:
             text = f"Cluster {self._source.name} has no authorizer any more: nothing is denied"
             return Done(text)
-        there = [binding for binding in ours.values() if binding in denials]
-        refused = await acls.delete_acls(self._source, there)
+        # Also those that seem not to be there: a broker may not know of the fence yet.
+        refused = await acls.delete_acls(self._source, ours.values())
         if refused:
             raise all_in_one(
                 "lifting the fence of", self._flow, _by_topic(refused), len(record.topics)
@@ -108,24 +113,34 @@ class AclFence:
             warn(f"{each} came meanwhile, not from the fence: left alone", "Remove it if need be")
             for each in sorted(added)
         ]
-        lifted = {binding.pattern.name for binding in there}
+        gone = frozenset(ours.values())
+
+        async def known() -> bool:
+            told, _ = await self._ask_brokers()
+            return not any(gone & denials for denials in told)
+
+        findings += await settled(known)
+        lifted = {topic for topic, _ in ours}
         return Done(f"WRITE is no longer denied on {counted(lifted)}", tuple(findings))
 
     async def stands(self, record: FenceRecord, topics: Collection[str] = ()) -> Evidence:
         """Ask every broker whether it knows the denials."""
         mine = _expected(record)
         wanted = {_binding(*pair) for pair in self._pairs(mine.topics, mine.principals)}
-        nodes = sorted((await self._source.metadata([])).brokers)
-        told = await ask_all(self._denials(node) for node in nodes)
+        told, asked = await self._ask_brokers()
         missing = {binding.pattern.name for denials in told for binding in wanted - denials}
         fenced = len(mine.topics) - len(missing)
         return Evidence(
-            verdict(missing, all_told=len(told) == len(nodes)),
-            f"WRITE is denied on {fenced:,} of {counted(mine.topics)},"
-            f" {told_by(len(told), len(nodes))}",
+            verdict(missing, all_told=len(told) == asked),
+            f"WRITE is denied on {fenced:,} of {counted(mine.topics)}, {told_by(len(told), asked)}",
             tuple(sorted(missing)),
             tuple(sorted(set(topics) - set(mine.topics))),
         )
+
+    async def _ask_brokers(self) -> tuple[list[frozenset[AclBinding]], int]:
+        """Return what brokers told, of how many that were asked."""
+        nodes = sorted((await self._source.metadata([])).brokers)
+        return await ask_all(self._denials(node) for node in nodes), len(nodes)
 
     async def _denials(self, node: int | None = None) -> frozenset[AclBinding]:
         return await acls.describe_acls(

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection, Iterable
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import TypeVar
 
 from engine.errors import ConnectError
+from engine.runbook.findings import Finding, warn
 
+SETTLED_WITHIN_S = 10.0
+FIRST_PAUSE_S, MOST_PAUSE_S = 0.02, 0.5
 _Answer = TypeVar("_Answer")
+
+
+async def settled(condition: Callable[[], Awaitable[bool]]) -> tuple[Finding, ...]:
+    """Wait until brokers know what the controller has done; say so when they do not in time."""
+    deadline = time.monotonic() + SETTLED_WITHIN_S
+    pause = FIRST_PAUSE_S
+    while not await condition():
+        if time.monotonic() > deadline:
+            text = f"Not every broker knows of it after {SETTLED_WITHIN_S:.0f} s"
+            return (warn(text, "Look at the brokers: one may be behind the controller"),)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, MOST_PAUSE_S)
+    return ()
 
 
 async def ask_all(asking: Iterable[Awaitable[_Answer]]) -> list[_Answer]:

@@ -9,6 +9,7 @@ even after the fence is lifted (measured on 4.2.0).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from engine.config.switch_section import FenceKind
 from engine.errors import KafkaError, RefusedError
@@ -17,7 +18,7 @@ from engine.kafka.codes import Code
 from engine.kafka.metadata import NO_LEADER
 from engine.kafka.topic_configs import TopicConfig, alter_configs, described_configs
 from engine.replication.topics.config_rules import FENCE_BYTES, MAX_MESSAGE_BYTES
-from engine.runbook.fences.asking import ask_all, told_by, verdict
+from engine.runbook.fences.asking import ask_all, settled, told_by, verdict
 from engine.runbook.fences.protocol import (
     Done,
     Evidence,
@@ -28,6 +29,7 @@ from engine.runbook.fences.wording import all_in_one, as_findings, counted, name
 from engine.runbook.findings import Finding, stop, warn
 
 _FENCED = str(FENCE_BYTES)
+_Configs = tuple[dict[str, TopicConfig], dict[str, KafkaError]]  # and why others were refused
 
 
 class MaxMessageBytesFence:
@@ -95,7 +97,12 @@ class MaxMessageBytesFence:
         refused |= await self._set(dict.fromkeys(configs, _FENCED))
         if refused:
             raise all_in_one("fencing", self._flow, refused, len(before))
-        return Done(f"{MAX_MESSAGE_BYTES} is {FENCE_BYTES} on {counted(before)}")
+
+        async def known() -> bool:
+            return (await self.stands(record)).stands is not False
+
+        late = await settled(known)
+        return Done(f"{MAX_MESSAGE_BYTES} is {FENCE_BYTES} on {counted(before)}", late)
 
     async def lift(self, record: FenceRecord) -> Done:
         """Put back what was set, where it is still what the fence set."""
@@ -104,45 +111,57 @@ class MaxMessageBytesFence:
         gone = await self._gone(refused)
         findings = [warn(f"Not put back, as it is gone: {named(gone)}")] if gone else []
         refused = {topic: error for topic, error in refused.items() if topic not in gone}
+        # Also where it seems to be restored already: a broker may not know of the fence yet.
         restore: dict[str, str | None] = {}
         for topic, config in configs.items():
             now, was = _own(config), before[topic]
-            if now == was:
-                continue
-            if now == _FENCED:
+            if now in (was, _FENCED):
                 restore[topic] = was
-                continue
-            findings.append(_left_alone(topic, now, was))
+            else:
+                findings.append(_left_alone(topic, now, was))
         refused |= await self._set(restore)
         if refused:
             raise all_in_one("lifting the fence of", self._flow, refused, len(before))
-        return Done(f"{MAX_MESSAGE_BYTES} put back on {counted(restore)}", tuple(findings))
+
+        async def known() -> bool:
+            told = await self._ask_leaders(restore)
+            return all(
+                _own(config) == restore[topic]
+                for configs, _ in told.answers
+                for topic, config in configs.items()
+            )
+
+        findings += await settled(known)
+        return Done(f"{MAX_MESSAGE_BYTES} is as it was on {counted(restore)}", tuple(findings))
 
     async def stands(self, record: FenceRecord, topics: Collection[str] = ()) -> Evidence:
         """Ask every leader of the topics for the value that it applies."""
         before = _expected(record).before
-        metadata = await self._source.metadata(before)
-        by_leader: dict[int, set[str]] = {}
-        for topic in before:
-            known = metadata.topics.get(topic)
-            for partition in known.partitions if known else ():
-                by_leader.setdefault(metadata.leader(topic, partition), set()).add(topic)
-        open_topics = before.keys() - set().union(*by_leader.values())  # not there
-        leaderless = by_leader.pop(NO_LEADER, set())
-        told = await ask_all(self._read(asked, node) for node, asked in by_leader.items())
-        fenced, not_fenced = _sorted_out(told)
-        open_topics |= not_fenced
+        told = await self._ask_leaders(before)
+        fenced, not_fenced = _sorted_out(told.answers)
+        open_topics = told.not_there | not_fenced
         return Evidence(
-            verdict(open_topics, all_told=len(told) == len(by_leader) and not leaderless),
+            verdict(open_topics, all_told=told.complete),
             f"{MAX_MESSAGE_BYTES} is {FENCE_BYTES} on {len(fenced - open_topics):,} of"
-            f" {counted(before)}, {told_by(len(told), len(by_leader))}",
+            f" {counted(before)}, {told_by(len(told.answers), told.asked)}",
             tuple(sorted(open_topics)),
             tuple(sorted(set(topics) - before.keys())),
         )
 
-    async def _read(
-        self, topics: Iterable[str], node: int | None = None
-    ) -> tuple[dict[str, TopicConfig], dict[str, KafkaError]]:
+    async def _ask_leaders(self, topics: Collection[str]) -> _Told:
+        metadata = await self._source.metadata(topics)
+        by_leader: dict[int, set[str]] = {}
+        for topic in topics:
+            known = metadata.topics.get(topic)
+            for partition in known.partitions if known else ():
+                by_leader.setdefault(metadata.leader(topic, partition), set()).add(topic)
+        not_there = set(topics).difference(*by_leader.values())
+        leaderless = by_leader.pop(NO_LEADER, set())
+        answers = await ask_all(self._read(asked, node) for node, asked in by_leader.items())
+        complete = len(answers) == len(by_leader) and not leaderless
+        return _Told(answers, len(by_leader), complete, not_there)
+
+    async def _read(self, topics: Iterable[str], node: int | None = None) -> _Configs:
         return await described_configs(self._source, topics, [MAX_MESSAGE_BYTES], node=node)
 
     async def _set(self, values: dict[str, str | None]) -> dict[str, KafkaError]:
@@ -161,8 +180,17 @@ class MaxMessageBytesFence:
         }
 
 
+class _Told(NamedTuple):
+    """What leaders of topics told, of so many that were asked."""
+
+    answers: list[_Configs]
+    asked: int
+    complete: bool
+    not_there: set[str]
+
+
 def _sorted_out(
-    told: Iterable[tuple[dict[str, TopicConfig], dict[str, KafkaError]]],
+    told: Iterable[_Configs],
 ) -> tuple[set[str], set[str]]:
     """Return which topics are fenced somewhere, and which are not somewhere."""
     fenced: set[str] = set()

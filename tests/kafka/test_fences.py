@@ -1,0 +1,304 @@
+"""Fences on real brokers: nobody gets past them, and afterwards all is as it was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiokafka import errors as kafka_errors
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from engine.errors import KafkaError, RefusedError
+from engine.kafka.cluster import Cluster
+from engine.kafka.topic_configs import alter_configs, described_configs
+from engine.runbook.fences import (
+    RECORD,
+    Fence,
+    MaxMessageBytesChoice,
+    make_fence,
+    recorded_fence,
+)
+from engine.runbook.findings import Severity
+from engine.runbook.standing import standing
+from engine.sandbox import Sandbox
+from tests.kafka.engines import FreshTopic, create, producer, read, until_async
+from tests.kafka.fencing import KINDS, content, nobody, source, tried_again, writing
+
+pytestmark = pytest.mark.kafka
+
+SIZE = "max.message.bytes"
+QUIET_S = 1.0
+
+
+def size_fence(at: Cluster, *topics: str) -> Fence:
+    return make_fence(MaxMessageBytesChoice(), at, "flow", topics, nobody)
+
+
+async def set_on(sandbox: Sandbox, topics: Iterable[str]) -> dict[str, str | None]:
+    """What is set on topics themselves, by another client than ours."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap("east"))
+    await admin.start()
+    try:
+        found: dict[str, str | None] = {}
+        for topic in topics:
+            resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+            for answer in await admin.describe_configs([resource]):
+                (_error, _text, _kind, _name, entries) = answer.resources[0]
+                own = {name: value for name, value, _ro, kind, *_ in entries if kind == 1}
+                found[topic] = own.get(SIZE)
+        return found
+    finally:
+        await admin.close()
+
+
+async def put(at: Cluster, topic: str, value: str | None) -> None:
+    assert await alter_configs(at, {topic: {SIZE: value}}) == {}
+
+    async def known() -> bool:
+        configs, _ = await described_configs(at, [topic], [SIZE])
+        return configs[topic].own_values.get(SIZE) == value
+
+    await until_async(known, "the broker knows it")
+
+
+async def described(at: Cluster, *topics: str) -> None:
+    """Wait until the broker knows topics that were just made."""
+
+    async def known() -> bool:
+        return not (await described_configs(at, topics, [SIZE]))[1]
+
+    await until_async(known, "the broker knows the topics")
+
+
+async def test_nobody_writes_once_it_stands(sandbox: Sandbox, fresh_topic: FreshTopic) -> None:
+    """acks 0, 1, all, idempotent, transactional: they try on, and not a record arrives."""
+    topic = fresh_topic("fenced")
+    await create(sandbox, topic, len(KINDS))
+    client = {"bootstrap_servers": sandbox.bootstrap("east")}
+    async with source(sandbox) as at, writing(topic, client) as writers:
+        fence = size_fence(at, topic)
+        record = await fence.record()
+        await fence.raise_up(record)
+        assert (await fence.stands(record)).stands is True
+        seen = await standing(at, [topic], quiet_s=QUIET_S, timeout_s=30)
+        assert seen.tight, seen
+        there = await content(sandbox, topic)
+        accepted = [len(each.accepted) for each in writers[1:]]
+        await tried_again(writers)
+        assert await content(sandbox, topic) == there
+        again = await standing(at, [topic], quiet_s=0.1, timeout_s=10)
+        # A transaction that is refused is aborted, and its marker arrives: no record does.
+        assert {k: v for k, v in again.ends.items() if k[1] != 4} == {
+            k: v for k, v in seen.ends.items() if k[1] != 4
+        }
+        assert [len(each.accepted) for each in writers[1:]] == accepted
+        assert {each.refusals[-1] for each in writers[1:4]} == {"MessageSizeTooLargeError"}
+        for each in writers[1:]:
+            values = [value for _, value in there[each.partition]]
+            assert values[: len(each.accepted)] == each.accepted
+        await fence.lift(record)
+        await tried_again(writers)
+        after = await content(sandbox, topic)
+        assert all(len(after[number]) > len(there[number]) for number in range(len(KINDS)))
+
+
+@pytest.mark.parametrize("commits", [True, False], ids=["commits", "aborts"])
+async def test_an_open_transaction_ends(
+    sandbox: Sandbox, fresh_topic: FreshTopic, *, commits: bool
+) -> None:
+    """It is waited for by name; its marker arrives through the fence, its id is usable again."""
+    topic = fresh_topic("open")
+    await create(sandbox, topic)
+    async with source(sandbox) as at, producer(sandbox, transactional_id=topic) as slow:
+        await slow.begin_transaction()
+        await slow.send_and_wait(topic, b"before the fence")
+        fence = size_fence(at, topic)
+        record = await fence.record()
+        await fence.raise_up(record)
+        told: list[str] = []
+        seen = await standing(at, [topic], quiet_s=0.2, timeout_s=1.5, tell=told.append)
+        assert not seen.tight
+        (transaction,) = seen.transactions
+        assert transaction.transactional_id == topic
+        assert transaction.partitions == {(topic, 0): 0}
+        assert transaction.state == "Ongoing"
+        assert 0 < (transaction.age_s or 0) < (transaction.timeout_s or 0) == 60
+        assert seen.stable == {(topic, 0): 0}
+        assert seen.ends == {(topic, 0): 1}
+        assert f"1 transaction open; Transaction of {topic}" in told[-1]
+        waiting = asyncio.create_task(standing(at, [topic], quiet_s=0.2, timeout_s=30))
+        await (slow.commit_transaction() if commits else slow.abort_transaction())
+        seen = await waiting
+        assert seen.tight
+        assert seen.transactions == ()
+        assert seen.ends == seen.stable == {(topic, 0): 2}  # record and marker
+        await fence.lift(record)
+    async with producer(sandbox, transactional_id=topic) as again, again.transaction():
+        await again.send_and_wait(topic, b"after it was lifted")
+    values = [each.value for each in await read(sandbox, "east", topic)]
+    assert values == [b"before the fence"] * commits + [b"after it was lifted"]
+
+
+async def test_ten_bytes_get_through_and_not_one_more(
+    sandbox: Sandbox, fresh_topic: FreshTopic
+) -> None:
+    """The value is 78 and not less; what its finding says of small records is so."""
+    topic = fresh_topic("small")
+    await create(sandbox, topic)
+    async with source(sandbox) as at, producer(sandbox) as plain:
+        await described(at, topic)
+        fence = size_fence(at, topic)
+        assert any("ten bytes or less" in each.text for each in await fence.examine())
+        await fence.raise_up(await fence.record())
+        assert await set_on(sandbox, [topic]) == {topic: "78"}
+        await plain.send_and_wait(topic, b"123456", key=b"7890")
+        with pytest.raises(kafka_errors.MessageSizeTooLargeError):
+            await plain.send_and_wait(topic, b"1234567", key=b"7890")
+
+
+async def test_configs_are_restored_exactly(sandbox: Sandbox, fresh_topic: FreshTopic) -> None:
+    """Absent stays absent, a value returns; what somebody changed meanwhile is left, and told."""
+    absent, valued, changed, removed, gone = (
+        fresh_topic(name) for name in ("absent", "valued", "changed", "removed", "gone")
+    )
+    for topic in (absent, gone):
+        await create(sandbox, topic)
+    for topic in (valued, changed, removed):
+        await create(sandbox, topic, max_message_bytes="50000", retention_ms="86400000")
+    topics = [absent, valued, changed, removed]
+    async with source(sandbox) as at:
+        await described(at, *topics, gone)
+        fence = size_fence(at, *topics, gone)
+        record = await fence.record()
+        assert RECORD.validate_json(RECORD.dump_json(record)) == record
+        await put(at, valued, "78")  # whoever raised it died halfway, and is begun again
+        await fence.raise_up(record)
+        await fence.raise_up(record)
+        assert set((await set_on(sandbox, topics)).values()) == {"78"}
+        await put(at, changed, "60000")
+        await put(at, removed, None)
+        await delete(sandbox, gone)
+        seen = await fence.stands(record, [*topics, "came-later"])
+        assert seen.stands is False
+        assert seen.open_topics == tuple(sorted([changed, removed, gone]))
+        assert seen.outside == ("came-later",)
+
+        lifter = recorded_fence(RECORD.validate_json(RECORD.dump_json(record)), at, nobody)
+        done = await lifter.lift(record)
+        wanted = {absent: None, valued: "50000", changed: "60000", removed: None}
+        assert await set_on(sandbox, topics) == wanted
+        told = " ".join(each.text for each in done.findings)
+        assert f"of topic {changed} is 60000, which is not the fence's" in told
+        assert f"of topic {removed} was removed" in told
+        assert f"gone: topic {gone}" in told
+        assert absent not in told
+        assert valued not in told
+        again = await lifter.lift(record)
+        assert again.text == "max.message.bytes is as it was on 2 topics"
+        assert await set_on(sandbox, topics) == wanted
+
+
+async def test_what_changed_since_it_was_recorded_is_not_fenced(
+    sandbox: Sandbox, fresh_topic: FreshTopic
+) -> None:
+    """Its new value would be lost: whoever raises has to look again."""
+    topic = fresh_topic("moved")
+    await create(sandbox, topic)
+    async with source(sandbox) as at:
+        await described(at, topic)
+        fence = size_fence(at, topic)
+        record = await fence.record()
+        await put(at, topic, "60000")
+        with pytest.raises(RefusedError, match="somebody changed max"):
+            await fence.raise_up(record)
+        assert await set_on(sandbox, [topic]) == {topic: "60000"}
+
+
+async def test_what_would_stop_it_is_found(sandbox: Sandbox, fresh_topic: FreshTopic) -> None:
+    """A fence that stands already, and a topic that is not there; and nothing is changed."""
+    fenced, fine = fresh_topic("fenced"), fresh_topic("fine")
+    await create(sandbox, fenced, max_message_bytes="78")
+    await create(sandbox, fine, max_message_bytes="60000")
+    async with source(sandbox) as at:
+        await described(at, fine, fenced)
+        assert stops(await size_fence(at, fine).examine()) == []
+        (already,) = stops(await size_fence(at, fenced, fine).examine())
+        assert already == f"max.message.bytes is 78 or less already on topic {fenced}"
+        missing = stops(await size_fence(at, "not-there", fine).examine())
+        assert [each for each in missing if "not-there" in each]
+        with pytest.raises(KafkaError, match="1 of 2 topics were refused, the first not-there"):
+            await size_fence(at, "not-there", fine).record()
+    assert await set_on(sandbox, [fenced, fine]) == {fenced: "78", fine: "60000"}
+
+
+def stops(findings: Iterable[Any]) -> list[str]:
+    return [each.text for each in findings if each.severity is Severity.STOP]
+
+
+async def delete(sandbox: Sandbox, *topics: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap("east"))
+    await admin.start()
+    await admin.delete_topics(list(topics))
+    await admin.close()
+
+
+class Counting(Cluster):
+    """Counts the requests it sends, by their kind."""
+
+    def __init__(self, like: Cluster) -> None:
+        super().__init__(like.name, like.config)
+        self.sent: dict[str, int] = {}
+
+    async def request(self, request: Any, node: int | None = None) -> Any:
+        """Count it."""
+        name = type(request).__name__.strip("_")
+        self.sent[name] = self.sent.get(name, 0) + 1
+        return await super().request(request, node)
+
+
+async def test_a_hundred_topics_in_few_requests(sandbox: Sandbox, fresh_topic: FreshTopic) -> None:
+    """One DescribeConfigs and one IncrementalAlterConfigs for all; three requests a look."""
+    prefix = fresh_topic("many")
+    topics = [f"{prefix}-{number:03}" for number in range(100)]
+    admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap("east"))
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, 3, 1) for topic in topics])
+    await admin.close()
+    looks: list[str] = []
+    try:
+        async with source(sandbox) as plain, counting(plain) as at:
+            await described(at, *topics)
+            at.sent.clear()
+            fence = size_fence(at, *topics)
+            assert stops(await fence.examine()) == []
+            record = await fence.record()
+            await fence.raise_up(record)
+            looked = at.sent.pop("MetadataRequest")  # until the broker knew
+            assert at.sent == {"DescribeRequest": 3 + looked, "AlterRequest": 2}
+            assert (await fence.stands(record)).stands is True
+            at.sent.clear()
+            seen = await standing(at, topics, quiet_s=0.5, timeout_s=20, tell=looks.append)
+            assert seen.tight
+            assert len(seen.ends) == 300
+            assert at.sent == {
+                "MetadataRequest": len(looks),
+                "OffsetRequest": 2 * len(looks),
+                "DescribeProducersRequest": 1,
+            }
+            await fence.lift(record)
+            assert set((await set_on(sandbox, topics[::20])).values()) == {None}
+    finally:
+        await delete(sandbox, *topics)
+
+
+@asynccontextmanager
+async def counting(like: Cluster) -> AsyncIterator[Counting]:
+    at = Counting(like)
+    try:
+        yield at
+    finally:
+        await at.close()
