@@ -26,7 +26,7 @@ from engine.replication.state_log import StateLog
 from engine.replication.state_records import Entry, FlowRecord
 from engine.runbook.divergence import Sides
 from engine.sandbox import Sandbox
-from tests.kafka.engines import create, read, until_async
+from tests.kafka.engines import create, producer, read, until_async
 
 PARTITIONS = 2
 CCR = str(Path(sys.executable).with_name("ccr"))
@@ -142,21 +142,23 @@ def configuration(sandbox: Sandbox, flows: Mapping[str, object]) -> dict[str, ob
 async def fail_over(sandbox: Sandbox, folder: Path, sites: list[Site], diverged: int) -> None:
     """Mirror, kill the engine, write what never arrives, kill the source; west goes on; it is back.
 
-    `diverged` is how many plain records never arrive, of each site; markers and more come with them.
+    `diverged` is how many plain records never arrive of each site; markers and more come with them.
     """
     for site in sites:
         await create(sandbox, site.topic, PARTITIONS)
-        await write(site, "east", "arrived", 40)
+    await asyncio.gather(*(write(site, "east", "arrived", 40) for site in sites))
     await _mirror_and_kill(sandbox, folder, sites)
-    for site in sites:
-        await write(site, "east", "diverged", diverged)
-        await create(sandbox, site.late_topic, 1)
-        async with AIOKafkaProducer(bootstrap_servers=sandbox.bootstrap("east")) as producer:
-            await producer.send_and_wait(site.late_topic, b"late", key=b"k", partition=0)
+    await asyncio.gather(*(_diverge(site, diverged) for site in sites))
     await sandbox.kill_broker("east", 1)
-    for site in sites:
-        await write(site, "west", "own", 25)
+    await asyncio.gather(*(write(site, "west", "own", 25) for site in sites))
     await sandbox.start_broker("east", 1)
+
+
+async def _diverge(site: Site, records: int) -> None:
+    await write(site, "east", "diverged", records)
+    await create(site.sandbox, site.late_topic, 1)
+    async with producer(site.sandbox) as plain:
+        await plain.send_and_wait(site.late_topic, b"late", key=b"k", partition=0)
 
 
 async def _mirror_and_kill(sandbox: Sandbox, folder: Path, sites: list[Site]) -> None:
@@ -188,13 +190,13 @@ async def _arrived(site: Site) -> None:
 
 
 async def write(site: Site, cluster: str, what: str, count: int) -> None:
-    """Write records of every kind: batched, alone, compressed, in transactions, null, with headers."""
+    """Write records of every kind: batched, alone, packed, in transactions, null, with headers."""
     servers = site.sandbox.bootstrap(cluster)
     async with AIOKafkaProducer(
         bootstrap_servers=servers, enable_idempotence=True, linger_ms=5
-    ) as producer:
+    ) as sender:
         sent = [
-            await producer.send(
+            await sender.send(
                 site.topic,
                 f"{what} {n}".encode(),
                 key=None if n % 5 == 0 else b"key %d" % (n % 7),
@@ -205,17 +207,17 @@ async def write(site: Site, cluster: str, what: str, count: int) -> None:
             for n in range(count)
         ]
         await asyncio.gather(*sent)
-    async with AIOKafkaProducer(bootstrap_servers=servers, compression_type="gzip") as producer:
-        await producer.send_and_wait(site.topic, f"{what} packed".encode() * 9, partition=0)
-        await producer.send_and_wait(site.topic, None, key=b"gone", partition=0)
+    async with AIOKafkaProducer(bootstrap_servers=servers, compression_type="gzip") as sender:
+        await sender.send_and_wait(site.topic, f"{what} packed".encode() * 9, partition=0)
+        await sender.send_and_wait(site.topic, None, key=b"gone", partition=0)
     name = f"{site.topic}-{cluster}-{what}-{os.getpid()}"
-    async with AIOKafkaProducer(bootstrap_servers=servers, transactional_id=name) as producer:
-        for end in (producer.commit_transaction, producer.abort_transaction):
-            await producer.begin_transaction()
+    async with AIOKafkaProducer(bootstrap_servers=servers, transactional_id=name) as sender:
+        for end in (sender.commit_transaction, sender.abort_transaction):
+            await sender.begin_transaction()
             for n in range(3):
-                await producer.send_and_wait(
+                await sender.send_and_wait(
                     site.topic, f"{what} {end.__name__} {n}".encode(), partition=0
                 )
             await end()
-    async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
-        await producer.send_and_wait(site.topic, f"{what} last".encode(), partition=0)
+    async with AIOKafkaProducer(bootstrap_servers=servers) as sender:
+        await sender.send_and_wait(site.topic, f"{what} last".encode(), partition=0)

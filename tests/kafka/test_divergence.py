@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import stat
 from collections import Counter
@@ -12,13 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from aiokafka import ConsumerRecord
 
+from engine.api.snapshots import EngineMode
+from engine.engine import Engine
+from engine.errors import RefusedError
+from engine.kafka.produce import Appended
+from engine.replication.board import Board
+from engine.replication.partition import MirrorPartition
+from engine.replication.pump import Append
 from engine.runbook.divergence import (
     DIVERGENCE,
     Divergence,
     Exported,
     Mode,
     Standing,
+    WayBack,
     export,
     find,
     pass_over,
@@ -28,8 +38,9 @@ from engine.runbook.divergence import (
     settle,
     way_back,
 )
+from engine.runbook.divergence.carrier import Carrier
 from engine.sandbox import ClusterSpec, Sandbox
-from tests.kafka.engines import read
+from tests.kafka.engines import producer, read, until
 from tests.kafka.old_primary import Site, fail_over
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -43,6 +54,7 @@ class Lab:
     sites: dict[str, Site]
 
 
+Row = tuple[str, int, int, int, bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]
 NAMES = ("found", *Mode)
 
 
@@ -70,7 +82,6 @@ async def test_what_never_arrived_is_found_exactly(lab: Lab) -> None:
     east, west = Counter(await site.content("east")), Counter(await site.content("west"))
     missing = east - west
     parts = {each.key: each for each in found.partitions}
-    print(found)
     assert {key: each.standing for key, each in parts.items()} == {
         (site.topic, 0): Standing.DIVERGED,
         (site.topic, 1): Standing.DIVERGED,
@@ -92,3 +103,201 @@ async def test_what_never_arrived_is_found_exactly(lab: Lab) -> None:
     assert parts[site.late_topic, 0].records == 1
     assert found.partitions == again.partitions
     assert DIVERGENCE.validate_json(DIVERGENCE.dump_json(found)) == found
+
+
+async def test_the_export_is_whole_private_and_the_same_again(lab: Lab, tmp_path: Path) -> None:
+    """A file and the quarantine topic, byte by byte what aiokafka reads on the source."""
+    site = lab.sites["found"]
+    path = tmp_path / "diverged.jsonl"
+    async with site.opened() as owner:
+        found = await find(owner.sides, owner.record)
+        written = await export(owner.sides, found, path)
+        first = path.read_bytes()
+        again = await export(owner.sides, found, path)
+        aside = await set_aside(owner.sides, owner.record, found)
+        aside_again = await set_aside(owner.sides, owner.record, found)
+    expected = await diverged_rows(site, found)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert (written.records, written.already, path.read_bytes()) == (len(expected), 0, first)
+    assert (again.records, again.already, again.sha256) == (
+        len(expected), len(expected), written.sha256,
+    )  # fmt: skip
+    assert [exported(line) for line in first.splitlines()] == expected
+    assert [each.name for each in await asyncio.to_thread(list, tmp_path.iterdir())] == [path.name]
+    assert (aside.records, aside.already) == (len(expected), 0)
+    assert (aside_again.records, aside_again.already) == (len(expected), len(expected))
+    quarantined = await read(site.sandbox, "west", f"ccr.{site.there}.quarantine.internal")
+    assert sorted(put_aside(row) for row in quarantined) == sorted(expected)
+
+
+async def test_an_export_never_replaces_another_file(lab: Lab, tmp_path: Path) -> None:
+    """Neither a stranger's, nor one that lacks a record or has one twice."""
+    site = lab.sites["found"]
+    path = tmp_path / "diverged.jsonl"
+    async with site.opened() as owner:
+        found = await find(owner.sides, owner.record)
+        await export(owner.sides, found, path)
+        lines = path.read_bytes().splitlines(keepends=True)
+        for content in (lines[:-1], [*lines, lines[-1]], [b"mine\n"], [*lines[1:], lines[0]][:-1]):
+            path.write_bytes(b"".join(content))
+            with pytest.raises(RefusedError, match="holds something else"):
+                await export(owner.sides, found, path)
+            assert path.read_bytes() == b"".join(content)
+
+
+def exported(line: bytes) -> Row:
+    """Take a line of the export apart."""
+    row = json.loads(line)
+    headers = tuple((name, decoded(value)) for name, value in row["headers"])
+    content = decoded(row["key"]), decoded(row["value"]), headers
+    return (row["topic"], row["partition"], row["offset"], row["timestamp"], *content)
+
+
+def decoded(value: str | None) -> bytes | None:
+    return None if value is None else base64.b64decode(value, validate=True)
+
+
+def put_aside(row: ConsumerRecord[bytes, bytes]) -> Row:
+    """Take a record of the quarantine topic apart."""
+    said = {name: value.decode() for name, value in row.headers if name.startswith("ccr.")}
+    own = tuple(each for each in row.headers if not each[0].startswith("ccr."))
+    place = said["ccr.source.topic"], int(said["ccr.source.partition"])
+    at = int(said["ccr.source.offset"]), int(said["ccr.source.timestamp"])
+    return (*place, *at, row.key, row.value, own)
+
+
+async def diverged_rows(site: Site, found: Divergence) -> list[Row]:
+    """Read with aiokafka what was found."""
+    parts = {each.key: each for each in found.partitions}
+    rows = [
+        row
+        for topic in (site.topic, site.late_topic)
+        for row in await read(site.sandbox, "east", topic)
+        if parts[row.topic, row.partition].first <= row.offset
+    ]
+    return [
+        (r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
+        for r in sorted(rows, key=lambda r: (r.topic, r.partition, r.offset))
+    ]
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+async def test_every_record_is_accounted_for(lab: Lab, tmp_path: Path, mode: Mode) -> None:
+    """Settled, with a kill at every append; the delta copied back, and nothing twice anywhere."""
+    site = lab.sites[mode]
+    before = {side: Counter(await site.content(side)) for side in ("east", "west")}
+    arrived = before["east"] & before["west"]
+    missing, own = before["east"] - arrived, before["west"] - arrived
+    async with site.opened() as owner:
+        found = await find(owner.sides, owner.record)
+        kept = None
+        if mode is Mode.KEEP_ASIDE:
+            with pytest.raises(RefusedError, match="0 are exported"):
+                await settle(owner.sides, owner.record, owner.remember, found, mode)
+            kept = await export(owner.sides, found, tmp_path / "aside.jsonl")
+    kills = await settle_with_kills(site, found, mode, kept)
+    async with site.opened() as owner:
+        settled = await settle(owner.sides, owner.record, owner.remember, found, mode, kept)
+        back = await read_record(site.back, owner.clusters["east"])
+        planned = await way_back(found, owner.record, owner.reverse, back)
+        assert await seed(owner.reverse, planned) == len(planned.partitions)
+        assert await seed(owner.reverse, planned) == 0
+    assert planned.bytes == sum(each.own_bytes for each in found.partitions)
+    reinjected = mode is Mode.REINJECT
+    assert not settled.failed
+    assert sum(each.reinjected for each in settled.partitions) == found.records * reinjected
+    assert all(bool(each.skipped) != reinjected for each in settled.partitions if each.records)
+    assert (kills > 3) is reinjected
+    west = Counter(await site.content("west"))
+    assert west == arrived + own + (missing if reinjected else Counter())
+    await copied_back(site, planned)
+    assert Counter(await site.content("west")) == west
+    assert Counter(await site.content("east")) == arrived + missing + own
+    await home_again(site)
+
+
+async def settle_with_kills(
+    site: Site, found: Divergence, mode: Mode, kept: Exported | None
+) -> int:
+    """Settle with another owner each time, ended before or behind its n-th append; count those."""
+    for kills in range(100):
+        async with site.opened() as owner:
+            with pytest.MonkeyPatch.context() as patch:
+                killed = kill_at(patch, behind=kills % 2 == 1)
+                with contextlib.suppress(Killed):
+                    await settle(owner.sides, owner.record, owner.remember, found, mode, kept)
+                if not killed:
+                    return kills
+    raise AssertionError("it does not end")
+
+
+class Killed(BaseException):
+    """Nothing that would end a process is caught by it."""
+
+
+def kill_at(patch: pytest.MonkeyPatch, *, behind: bool) -> list[bool]:
+    """End the next settling at its first append that sends anything, before or behind it."""
+    killed: list[bool] = []
+    append = Carrier._append
+
+    async def dying(self: Carrier, partition: MirrorPartition, out: Append) -> Appended:
+        killed.append(True)
+        if behind:
+            await append(self, partition, out)
+        raise Killed
+
+    patch.setattr(Carrier, "_append", dying)
+    return killed
+
+
+def copied(board: Board) -> int:
+    """Records since the engine began."""
+    return sum(row.measures.records_total for row in board.partitions.values())
+
+
+async def copied_back(site: Site, planned: WayBack) -> None:
+    """Run the reverse flow until it is done: no more records and bytes than were planned."""
+    config = site.config()
+    engine = Engine(config, config_path="test", mode=EngineMode.SERVICE, only=(site.back,))
+    await engine.start()
+    try:
+        board = engine.flow(site.back).board
+        ends = {(each.topic, each.partition): each.counted_to for each in planned.partitions}
+
+        def done() -> bool:
+            rows = board.partitions
+            return ends.keys() <= rows.keys() and all(
+                rows[key].positioned and rows[key].acked.source >= end for key, end in ends.items()
+            )
+
+        await until(done, "all is copied back")
+        measures = [row.measures for row in board.partitions.values()]
+        assert copied(board) == planned.records
+        assert sum(each.bytes_total for each in measures) <= planned.bytes
+        assert [row.reason for row in board.partitions.values() if row.reason] == []
+    finally:
+        await engine.stop(10)
+
+
+async def home_again(site: Site) -> None:
+    """The flow passes over what was copied back, and mirrors on: what is new, and nothing else."""
+    async with site.opened() as owner:
+        back = await read_record(site.back, owner.clusters["east"])
+        assert await pass_over(owner.sides, owner.record, owner.remember, back) == ()
+        for (topic, number), checkpoint in owner.record.checkpoints.items():
+            rows = [r for r in await read(site.sandbox, "east", topic) if r.partition == number]
+            assert checkpoint.progress.source > max(row.offset for row in rows)
+        await owner.state.release([])
+    before = Counter(await site.content("west"))
+    async with producer(site.sandbox, "east") as plain:
+        await plain.send_and_wait(site.topic, b"home", partition=0, timestamp_ms=1)
+    config = site.config()
+    engine = Engine(config, config_path="test", mode=EngineMode.SERVICE)
+    await engine.start()
+    try:
+        there, back_again = (engine.flow(name).board for name in (site.there, site.back))
+        await until(lambda: copied(there) == 1, "mirrored again")
+        assert copied(back_again) == 0
+    finally:
+        await engine.stop(10)
+    assert Counter(await site.content("west")) - before == Counter([(0, None, b"home", (), 1)])
