@@ -1,7 +1,7 @@
-"""`make test`: the tests that need brokers, and the others beside them; each wait for the other.
+"""`make test`: the tests that need brokers in two runs, and all others, beside each other.
 
-Tests on brokers mostly wait, the others mostly compute. What the first say is shown at once, what
-the others say when both have ended. Exits with the worse of the two exit codes.
+Tests on brokers mostly wait, the others mostly compute. What the first run says is shown at once,
+what the others say when all have ended. Exits with the worst of their exit codes.
 """
 
 from __future__ import annotations
@@ -11,35 +11,38 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from typing import IO
 
-OTHERS = "not soak and not kafka"
-ON_BROKERS = "not soak and kafka"
+FAULTS = "tests/faults"
+ON_BROKERS = ("-m", "not soak and kafka")
+# A cache is one run's own: several at once would write over each other's.
+UNCACHED = ("-p", "no:cacheprovider")
+RUNS = (
+    (*ON_BROKERS, f"--ignore={FAULTS}"),
+    (*ON_BROKERS, FAULTS, *UNCACHED),
+    ("-m", "not soak and not kafka", *UNCACHED),
+)
 
 
-def _pytest(marks: str, *options: str) -> list[str]:
-    return [sys.executable, "-m", "pytest", "-m", marks, *options]
+def _start(run: Sequence[str], said: IO[bytes] | None) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "pytest", *run]
+    return subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT if said else None)
 
 
 def main(options: Sequence[str]) -> int:
-    """Run both; `options` go to both."""
-    with tempfile.TemporaryFile() as said:
-        # A cache is one run's own: two at once would write over each other's.
-        runs = [
-            subprocess.Popen(_pytest(ON_BROKERS, *options)),
-            subprocess.Popen(
-                [*_pytest(OTHERS, *options), "-p", "no:cacheprovider"],
-                stdout=said,
-                stderr=subprocess.STDOUT,
-            ),
-        ]
+    """Run all; `options` go to each."""
+    with tempfile.TemporaryFile() as second, tempfile.TemporaryFile() as third:
+        told = (None, second, third)
+        runs = [_start((*run, *options), said) for run, said in zip(RUNS, told, strict=True)]
         try:
             codes = [run.wait() for run in runs]
         except KeyboardInterrupt:
-            # ctrl+c goes to both of them, too: each takes its brokers down before it ends.
+            # ctrl+c goes to all of them, too: each takes its brokers down before it ends.
             codes = [128 + signal.SIGINT, *(run.wait() for run in runs)]
-        said.seek(0)
         sys.stdout.flush()
-        sys.stdout.buffer.write(said.read())
+        for said in (second, third):
+            said.seek(0)
+            sys.stdout.buffer.write(said.read())
     return max(abs(code) for code in codes)
 
 

@@ -21,7 +21,7 @@ FORGETFUL = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rough(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """Two clusters whose brokers may be killed and whose logs may be damaged, as long as both run
     again afterwards; the target's broker soon forgets producers.
@@ -68,7 +68,7 @@ def behind_proxy(folder: Path, brokers: int) -> Iterator[Linked]:
             asyncio.run(shared.down())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Linked]:
     """Clusters of one broker, for tests of the network and of restarts."""
     with behind_proxy(tmp_path_factory.mktemp("linked"), 1) as made:

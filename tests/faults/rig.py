@@ -47,7 +47,7 @@ after a minute's backlog on a busy machine."""
 CLICKS, ORDERS, READINGS = BULK_SHAPES  # batches of 1 or 2 records; small lz4; large zstd
 
 
-async def until(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 60.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 90.0) -> None:
     """Wait for a condition; fails naming it."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not await condition():
@@ -194,7 +194,7 @@ class Rig:
         await self.drained_of(engine, self.topics, seconds)
 
     async def drained_of(
-        self, engine: EngineProcess, topics: Sequence[str], seconds: float = 60.0
+        self, engine: EngineProcess, topics: Sequence[str], seconds: float = 90.0
     ) -> None:
         """Wait until an engine has mirrored all of some topics."""
 
@@ -318,7 +318,7 @@ class EngineProcess:
         return next(flow for flow in snapshot.flows if flow.name == self.flow)
 
     async def reaches(
-        self, state: FlowState, seconds: float = 60.0, *, reason: str = ""
+        self, state: FlowState, seconds: float = 90.0, *, reason: str = ""
     ) -> FlowSnapshot:
         """Wait until the flow is in a state, with a reason that contains `reason`."""
         seen: FlowSnapshot | None = None
@@ -337,7 +337,7 @@ class EngineProcess:
         assert seen is not None
         return seen
 
-    async def works(self, seconds: float = 60.0) -> None:
+    async def works(self, seconds: float = 90.0) -> None:
         """Wait until more was mirrored than just now."""
         first: int | None = None
 

@@ -26,7 +26,7 @@ from tests.kafka.engines import (
 pytestmark = pytest.mark.kafka
 
 LENGTHS = [
-    pytest.param(15.0, marks=pytest.mark.timeout(150)),
+    15.0,
     pytest.param(60.0, marks=pytest.mark.soak),
 ]
 
@@ -80,7 +80,6 @@ async def test_a_mesh_of_three(trio: Sandbox, tmp_path: Path, seconds: float) ->
         await _with_a_death_of_each_engine(made, seconds, second=False)
 
 
-@pytest.mark.timeout(90)
 async def test_a_chain_is_told_of_what_it_leaves_out(
     trio: Sandbox, fresh_topic: FreshTopic
 ) -> None:
@@ -111,7 +110,6 @@ async def test_a_chain_is_told_of_what_it_leaves_out(
         assert (inbound.source, inbound.back, inbound.left_out_records) == ("east", False, 1)
 
 
-@pytest.mark.timeout(90)
 async def test_what_a_flow_wrote_is_known_after_the_broker_rewrote_it(
     trio: Sandbox, fresh_topic: FreshTopic
 ) -> None:

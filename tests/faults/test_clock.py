@@ -15,7 +15,6 @@ HOUR_S = 3600
 
 pytestmark = [
     pytest.mark.kafka,
-    pytest.mark.timeout(120),
     pytest.mark.skipif(LIBRARY is None, reason="needs libfaketime (Debian package faketime)"),
 ]
 

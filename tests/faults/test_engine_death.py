@@ -16,7 +16,6 @@ from tests.faults.rig import Rig, rig, until
 pytestmark = [pytest.mark.kafka]
 
 
-@pytest.mark.timeout(180)
 async def test_kill_9_at_random_moments(sandbox: Sandbox, tmp_path: Path) -> None:
     """Killed 10 times under load in all three shapes."""
     await _killed(sandbox, tmp_path, 10)
@@ -75,7 +74,6 @@ async def _settled(flow: Rig) -> bool:
     return states == {FlowState.RUNNING, FlowState.STANDBY}
 
 
-@pytest.mark.timeout(120)
 async def test_two_engines_with_one_config(sandbox: Sandbox, tmp_path: Path) -> None:
     """Both write at once around each take-over; the loser says who took the flow over."""
     async with rig(sandbox, tmp_path) as flow:
@@ -84,7 +82,6 @@ async def test_two_engines_with_one_config(sandbox: Sandbox, tmp_path: Path) -> 
         await flow.intact(flow.engines[0 if await _owns(flow, 0) else 1])
 
 
-@pytest.mark.timeout(120)
 async def test_frozen_engine_wakes_up_superseded(sandbox: Sandbox, tmp_path: Path) -> None:
     """SIGSTOP: another takes over by itself; the zombie, continued, writes nothing and says why."""
     async with rig(sandbox, tmp_path) as flow:
@@ -103,7 +100,7 @@ async def test_frozen_engine_wakes_up_superseded(sandbox: Sandbox, tmp_path: Pat
 @pytest.mark.parametrize(
     "pause",
     [
-        pytest.param(4, marks=pytest.mark.timeout(90)),
+        4,
         pytest.param(60, marks=pytest.mark.soak),
     ],
 )

@@ -20,7 +20,7 @@ from tests.faults.histories import (
 )
 from tests.kafka.engines import FreshTopic, create, running, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.kafka
 
 
 @pytest.mark.parametrize("on_gap", ["stop", "skip"])

@@ -18,7 +18,7 @@ from tests.faults.conftest import Linked
 from tests.faults.proxy import DOWN, UP, Proxy
 from tests.faults.rig import CLICKS, IMPATIENT, ORDERS, READINGS, Rig, rig, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.kafka
 
 LARGE_FRAME = 64 * 1024  # of record data, not of metadata
 

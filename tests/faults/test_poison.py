@@ -16,7 +16,7 @@ from engine.sandbox import Sandbox
 from tests.faults.histories import admin, row, segment, send, shown, stops, values
 from tests.kafka.engines import FreshTopic, create, producer, read, running, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.kafka
 HOUR_MS = 3_600_000
 
 

@@ -14,7 +14,7 @@ from engine.replication import overtaking, retention_watch
 from engine.sandbox import ClusterSpec, Sandbox
 from tests.kafka.engines import Running, create, producer, running, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.kafka
 
 TOPIC = "short"
 KEPT_S = 16

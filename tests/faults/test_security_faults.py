@@ -24,7 +24,7 @@ from tests.kafka.engines import FreshTopic, Running, create, producer, running, 
 from tests.kafka.test_security import assert_mirrored
 from tests.secured import USERS, Acls, Secured
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.kafka
 
 PARTITIONS = 2
 PACE_S = 0.02

@@ -18,7 +18,6 @@ from tests.faults.rig import CLICKS, ORDERS, rig, until
 
 pytestmark = [
     pytest.mark.kafka,
-    pytest.mark.timeout(180),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a tmpfs"),
 ]
 

@@ -24,7 +24,7 @@ from tests.faults.histories import (
 )
 from tests.kafka.engines import POLL_S, FreshTopic, Running, create, running, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.kafka
 
 
 @pytest.mark.parametrize("seen", ["while running", "at the next start"])

@@ -29,7 +29,7 @@ from tests.faults.rig import (
 )
 from tests.kafka.engines import producer
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(200)]
+pytestmark = pytest.mark.kafka
 
 BOTH = ("east", "west")
 

@@ -25,7 +25,7 @@ FreshTopic = Callable[[str], str]
 POLL_S = 0.05
 
 
-async def until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     """Wait for a condition; fails naming it."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
@@ -35,7 +35,7 @@ async def until(condition: Callable[[], object], what: str, seconds: float = 30.
 
 
 async def until_async(
-    condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 30.0
+    condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 60.0
 ) -> None:
     """Wait for a condition that has to be asked for; fails naming it."""
     deadline = asyncio.get_running_loop().time() + seconds

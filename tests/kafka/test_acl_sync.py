@@ -75,7 +75,7 @@ async def standing(secured: Secured, name: str, prefix: str) -> set[AclBinding]:
 
 async def until_standing(secured: Secured, name: str, prefix: str, wanted: set[AclBinding]) -> None:
     found: set[AclBinding] = set()
-    for _ in range(150):
+    for _ in range(600):
         found = await standing(secured, name, prefix)
         if found == wanted:
             return
@@ -89,7 +89,7 @@ async def read_as(group: str, topic: str, count: int, **settings: Any) -> int:
     await consumer.start()
     try:
         read = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while read < count:
                 read += sum(map(len, (await consumer.getmany(timeout_ms=200)).values()))
             await consumer.commit()

@@ -25,7 +25,7 @@ from tests.kafka.engines import FreshTopic, Running, create, producer, read, run
 from tests.unit import test_legacy as legacy
 from tests.unit.source_log import header_of
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(200)]
+pytestmark = pytest.mark.kafka
 
 CODECS = {None: 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 NOON = 1_760_000_000_000

@@ -22,7 +22,7 @@ from engine.sandbox import Sandbox
 from tests.kafka.engines import FreshTopic, create, producer, read, until, until_async
 from tests.kafka.group_tools import commit_all, committed
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.kafka
 
 
 class Pair:

@@ -153,7 +153,7 @@ async def service(site: Site, *arguments: str) -> AsyncIterator[asyncio.subproce
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert json.loads(await process.stdout.readline())["event"] == "service.started"
         yield process
     finally:
@@ -312,7 +312,7 @@ async def test_a_console_that_is_killed_leaves_a_drained_flow(site: Site) -> Non
         *(sys.executable, "-c", CONSOLE, str(site.config)), stdout=asyncio.subprocess.PIPE
     )
     assert console.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         engine = int(await console.stdout.readline())
     await site.mirrored()
     console.kill()
@@ -375,7 +375,7 @@ async def test_the_second_signal_ends_at_once(
         await told(engine, "service.draining")
         await site.reached(lambda flow: flow.state is FlowState.DRAINING, "draining is shown")
         engine.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             code, lines = await finish(engine)
         assert code == 130
         assert lines[-1]["event"] == "service.ending_now"

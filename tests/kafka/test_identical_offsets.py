@@ -40,7 +40,7 @@ from tests.kafka.engines import (
 )
 from tests.kafka.group_tools import commit, committed
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.kafka
 
 FAR = 50_000_000
 

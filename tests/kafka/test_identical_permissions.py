@@ -23,7 +23,7 @@ from tests.kafka.test_identical_offsets import aligned, begin_at, bounds, opened
 from tests.kafka.test_permissions import USER, Limited
 from tests.secured import Secured
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.kafka
 
 TRANSACTIONAL_ID, CLUSTER = 5, 4  # their ResourceTypes, which ccr does not look at
 START = 1_500_000

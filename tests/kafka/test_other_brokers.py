@@ -13,7 +13,7 @@ from engine.api.snapshots import FlowState
 from engine.sandbox import ClusterSpec, Sandbox
 from tests.faults.rig import PARTITIONS, Rig, rig
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.kafka
 
 KILLS = 3
 

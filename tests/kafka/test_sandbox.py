@@ -52,7 +52,7 @@ async def read_all(bootstrap: str, topic: str) -> list[bytes | None]:
         return [(await consumer.getone()).value for _ in range(end)]
 
 
-async def until(holds: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+async def until(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"

@@ -29,7 +29,7 @@ async def cluster(sandbox: Sandbox) -> AsyncIterator[Cluster]:
 
 async def _served(log: StateLog) -> None:
     """Wait until the new topic's leader knows that it is."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await log.read()

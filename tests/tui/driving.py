@@ -52,7 +52,7 @@ async def console(
         yield app, pilot
 
 
-async def until(condition: Callable[[], object], within: float = 20.0) -> None:
+async def until(condition: Callable[[], object], within: float = 60.0) -> None:
     """Wait for a condition; fail with its source place when it never comes true."""
     deadline = time.monotonic() + within
     while not condition():

@@ -13,7 +13,7 @@ from engine.sandbox import Sandbox
 from tests.faults.rig import ORDERS, rig
 from tests.tui.tmux import Tmux
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.kafka
 
 CCR = str(Path(sys.executable).with_name("ccr"))
 

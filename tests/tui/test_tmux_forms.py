@@ -59,18 +59,18 @@ class Seen:
         self.terminal = terminal
 
     async def shown(self, text: str) -> str:
-        return await asyncio.to_thread(self.terminal.wait_for, text, 40.0)
+        return await asyncio.to_thread(self.terminal.wait_for, text)
 
     async def matched(self, pattern: str) -> str:
         found = re.compile(pattern)
         failure = f"{pattern!r} never came"
-        return await asyncio.to_thread(self.terminal.wait_until, found.search, failure, 40.0)
+        return await asyncio.to_thread(self.terminal.wait_until, found.search, failure)
 
 
 async def reached(config: Path, test: Callable[[FlowSnapshot], bool]) -> None:
     api = RemoteEngineApi(service_paths(config).socket)
     try:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             while True:
                 flows = (await api.snapshot()).flows
                 if flows and test(flows[0]):

@@ -95,16 +95,16 @@ class Tmux:
         """Return what is on the screen, with escape sequences if asked for."""
         return self._tmux("capture-pane", "-p", *(["-e"] if escapes else []))
 
-    def wait_for(self, text: str, within: float = 30.0) -> str:
+    def wait_for(self, text: str, within: float = 60.0) -> str:
         """Wait until the screen says `text`; return the screen."""
         return self.wait_until(lambda screen: text in screen, f"{text!r} never came", within)
 
-    def wait_gone(self, text: str, within: float = 30.0) -> str:
+    def wait_gone(self, text: str, within: float = 60.0) -> str:
         """Wait until the screen no longer says `text`; return the screen."""
         return self.wait_until(lambda screen: text not in screen, f"{text!r} stayed", within)
 
     def wait_until(
-        self, condition: Callable[[str], object], failure: str, within: float = 30.0
+        self, condition: Callable[[str], object], failure: str, within: float = 60.0
     ) -> str:
         """Wait until the screen meets a condition; return the screen."""
         deadline = time.monotonic() + within

@@ -1,0 +1,230 @@
+"""DENY WRITE as a fence, on a cluster with an authorizer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from engine.config.cluster_section import ClusterConfig
+from engine.kafka import acls
+from engine.kafka.acl_bindings import (
+    EVERYONE,
+    AclBinding,
+    Operation,
+    Pattern,
+    PatternType,
+    Permission,
+    ResourceType,
+)
+from engine.kafka.cluster import Cluster
+from engine.runbook.fences import RECORD, AclChoice, Fence, make_fence, recorded_fence
+from engine.runbook.findings import Severity
+from engine.runbook.standing import standing
+from engine.sandbox import Listener, Sandbox
+from tests.kafka.engines import FreshTopic, create, read, until_async
+from tests.kafka.fencing import (
+    KINDS,
+    as_user,
+    content,
+    nobody,
+    source,
+    tried_again,
+    writing,
+)
+from tests.secured import Secured
+
+pytestmark = pytest.mark.kafka
+
+USER = "limited"
+TOPIC = ResourceType.TOPIC
+
+
+def acl_fence(at: Cluster, *topics: str, principals: tuple[str, ...] = (EVERYONE,)) -> Fence:
+    return make_fence(AclChoice(principals=principals), at, "flow", topics, nobody)
+
+
+def binding(
+    name: str,
+    operation: Operation,
+    permission: Permission = Permission.ALLOW,
+    *,
+    user: str = USER,
+    kind: PatternType = PatternType.LITERAL,
+    resource: ResourceType = TOPIC,
+) -> AclBinding:
+    pattern = Pattern(resource, name, kind)
+    return AclBinding(pattern, f"User:{user}", "*", operation, permission)
+
+
+async def grant(at: Cluster, *bindings: AclBinding) -> None:
+    assert await acls.create_acls(at, bindings) == {}
+
+    async def known() -> bool:
+        return (await acls.describe_acls(at, TOPIC)).issuperset(
+            each for each in bindings if each.pattern.resource == TOPIC
+        )
+
+    await until_async(known, "the broker knows the ACLs")
+
+
+async def about(at: Cluster, topic: str) -> set[AclBinding]:
+    """What there is for resources that a topic's name begins."""
+    found = await acls.describe_acls(at, TOPIC)
+    return {each for each in found if topic.startswith(each.pattern.name)} - {
+        each for each in found if len(each.pattern.name) < 6
+    }
+
+
+def texts(fence_findings: list) -> dict[Severity, list[str]]:  # type: ignore[type-arg]
+    return {
+        severity: [each.text for each in fence_findings if each.severity is severity]
+        for severity in Severity
+    }
+
+
+async def test_nobody_writes_once_it_stands(secured: Secured, fresh_topic: FreshTopic) -> None:
+    """Producers of every kind are kept out, whoever reads goes on, ALLOWs stay as they are."""
+    topic = fresh_topic("denied")
+    await create(secured.sandbox, topic, len(KINDS))
+    client = as_user(secured.sandbox, USER)
+    async with source(secured.sandbox) as at:
+        allowed = {binding(topic, Operation.WRITE), binding(topic, Operation.READ)}
+        await grant(at, *allowed)
+        async with transactional_id(at, f"{topic}-writer"), writing(topic, client) as writers:
+            fence = acl_fence(at, topic)
+            assert texts(await fence.examine())[Severity.STOP] == []
+            record = await fence.record()
+            await fence.raise_up(record)
+            await fence.raise_up(record)
+            seen = await standing(at, [topic], quiet_s=1, timeout_s=30)
+            assert seen.tight, seen
+            there = await content(secured.sandbox, topic)
+            accepted = [len(each.accepted) for each in writers[1:]]
+            await tried_again(writers)
+            assert await content(secured.sandbox, topic) == there
+            assert [len(each.accepted) for each in writers[1:]] == accepted
+            assert {each.refusals[-1] for each in writers[1:]} == {"TopicAuthorizationFailedError"}
+            assert await readable(client, topic)
+            evidence = await fence.stands(record, [topic, "came-later"])
+            assert evidence.stands is True
+            assert evidence.outside == ("came-later",)
+            again = RECORD.validate_json(RECORD.dump_json(record))
+            lifter = recorded_fence(again, at, nobody)
+            await lifter.lift(again)
+            await lifter.lift(again)
+            assert (await fence.stands(record)).open_topics == (topic,)
+            await tried_again(writers)
+            after = await content(secured.sandbox, topic)
+            assert all(len(after[number]) > len(there[number]) for number in range(len(KINDS)))
+        assert await about(at, topic) == allowed
+
+
+@asynccontextmanager
+async def transactional_id(at: Cluster, name: str) -> AsyncIterator[None]:
+    """Let the user have transactions of this id."""
+    from aiokafka.protocol.admin import CreateAclsRequest
+
+    answer = await at.request(CreateAclsRequest(5, name, 3, f"User:{USER}", "*", 4, 3))
+    assert [each[0] for each in answer.creation_responses] == [0]
+    yield
+
+
+async def readable(client: dict[str, str], topic: str) -> bool:
+    consumer = AIOKafkaConsumer(topic, **client, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        return bool(await consumer.getone())
+    finally:
+        await consumer.stop()
+
+
+@pytest.mark.parametrize("commits", [True, False], ids=["commits", "aborts"])
+async def test_an_open_transaction_ends(
+    secured: Secured, fresh_topic: FreshTopic, *, commits: bool
+) -> None:
+    """The coordinator writes its marker, whom no ACL denies anything; the id is usable again."""
+    topic = fresh_topic("opendeny")
+    await create(secured.sandbox, topic)
+    client = as_user(secured.sandbox, USER)
+    async with source(secured.sandbox) as at, transactional_id(at, topic):
+        await grant(at, binding(topic, Operation.WRITE))
+        slow = AIOKafkaProducer(**client, transactional_id=topic)
+        await slow.start()
+        await slow.begin_transaction()
+        await slow.send_and_wait(topic, b"before the fence")
+        fence = acl_fence(at, topic)
+        record = await fence.record()
+        await fence.raise_up(record)
+        seen = await standing(at, [topic], quiet_s=0.2, timeout_s=1)
+        assert [each.transactional_id for each in seen.transactions] == [topic]
+        await (slow.commit_transaction() if commits else slow.abort_transaction())
+        await slow.stop()
+        seen = await standing(at, [topic], quiet_s=0.2, timeout_s=30)
+        assert seen.tight
+        assert seen.ends == seen.stable == {(topic, 0): 2}
+        await fence.lift(record)
+        again = AIOKafkaProducer(**client, transactional_id=topic)
+        await again.start()
+        async with again.transaction():
+            await again.send_and_wait(topic, b"after it was lifted")
+        await again.stop()
+    values = [each.value for each in await read(secured.sandbox, "east", topic)]
+    assert values == [b"before the fence"] * commits + [b"after it was lifted"]
+
+
+async def test_the_denials_of_others_stay(secured: Secured, fresh_topic: FreshTopic) -> None:
+    """Those from before are neither made nor deleted; those that came meanwhile are told."""
+    topic = fresh_topic("others")
+    await create(secured.sandbox, topic)
+    before = binding(topic, Operation.WRITE, Permission.DENY, user="stranger")
+    wide = binding(topic[:-3], Operation.ALL, Permission.DENY, kind=PatternType.PREFIXED)
+    meanwhile = binding(topic, Operation.WRITE, Permission.DENY, user="nobody")
+    async with source(secured.sandbox) as at:
+        await grant(at, before, wide, binding(topic, Operation.WRITE, user="fault"))
+        fence = acl_fence(at, topic, principals=("User:stranger", "User:limited"))
+        warnings = texts(await fence.examine())[Severity.WARN]
+        assert "Only User:stranger, User:limited will be kept out; others may write on" in warnings
+        record = await fence.record()
+        await fence.raise_up(record)
+        assert binding(topic, Operation.WRITE, Permission.DENY) in await about(at, topic)
+        await grant(at, meanwhile)
+        done = await fence.lift(record)
+        (told,) = done.findings
+        assert told.text.startswith(f"DENY WRITE for User:nobody on topic {topic} came meanwhile")
+        left = await about(at, topic)
+        assert {before, wide, meanwhile} <= left
+        assert binding(topic, Operation.WRITE, Permission.DENY) not in left
+        await acls.delete_acls(at, [before, wide, meanwhile])
+
+
+async def test_what_would_stop_it_is_found(secured: Secured, fresh_topic: FreshTopic) -> None:
+    """No permission to make ACLs, nobody but super users to keep out, a principal that is none."""
+    topic = fresh_topic("examined")
+    await create(secured.sandbox, topic)
+    section = secured.section("east", Listener.SASL, sasl=secured.login(USER, "PLAIN"))
+    limited = Cluster("east", ClusterConfig.model_validate(section))
+    try:
+        stops = texts(await acl_fence(limited, topic).examine())[Severity.STOP]
+        assert stops == ["The ACLs of east cannot be read: CLUSTER_AUTHORIZATION_FAILED"]
+    finally:
+        await limited.close()
+    async with source(secured.sandbox) as at:
+        found = texts(await acl_fence(at, topic).examine())
+        assert found[Severity.STOP] == []
+        assert "Cluster east has super users: no ACL keeps them out" in found[Severity.WARN]
+        assert [each for each in found[Severity.WARN] if f"write to topic {topic}:" in each]
+        odd = texts(await acl_fence(at, topic, principals=("orders",)).examine())
+        assert odd[Severity.STOP] == ["orders is no principal"]
+        assert not [each for each in await about(at, topic) if each.pattern.name == topic]
+
+
+async def test_without_authorizer_it_is_refused(sandbox: Sandbox, fresh_topic: FreshTopic) -> None:
+    async with source(sandbox) as at:
+        (finding,) = await acl_fence(at, fresh_topic("open")).examine()
+        assert finding.severity is Severity.STOP
+        assert finding.text == "Cluster east has no authorizer: an ACL keeps nobody out"
+        with pytest.raises(acls.NoAuthorizerError):
+            await acl_fence(at, fresh_topic("open")).record()
