@@ -16,6 +16,7 @@ from engine.errors import CcrError, KafkaError
 from engine.kafka import fetch
 from engine.kafka.cluster import LATEST, Cluster
 from engine.kafka.codes import Code
+from engine.kafka.fetch import TopicPartition
 from engine.kafka.metadata import NO_TOPIC_ID, ClusterMetadata, TopicMetadata
 from engine.kafka.topic_configs import topic_configs
 from engine.replication.board import Board
@@ -25,6 +26,7 @@ from engine.replication.identical.identity import IDENTICAL, note_beginning, off
 from engine.replication.partition import Listener, MirrorPartition, Progress
 from engine.replication.positions import StartPolicy, load_checkpoint
 from engine.replication.pump import MERGE_LIMIT_BYTES
+from engine.replication.seen_ends import remembered
 from engine.replication.state_records import FlowRecord
 from engine.replication.topics.agreed import AgreedConfigs
 from engine.replication.topics.mirrors import Mirrors
@@ -77,6 +79,7 @@ class Discovery:
         self._first_time = not record.checkpoints
         self._refused: dict[str, str] = {}  # source topic → why its mirror cannot be made
         self._merge_limits: dict[str, int] = {}  # by target topic
+        self._remembered: set[TopicPartition] = set()  # on the board before the source was reached
         self._missing: set[MirrorPartition] = set()  # not listed by the source at the last look
         self._mirrors_missing: set[str] = set()  # nor these by the target
         self.replaced: dict[MirrorPartition, Side] = {}  # whose topic is another one now
@@ -93,6 +96,13 @@ class Discovery:
         self._refused.clear()
         self._selector.forget_failures()
         self._merge_limits.clear()
+
+    def remember(self) -> None:
+        """Put on an empty board what the state topic knows, as the source cannot be asked."""
+        if not self._board.partitions:
+            for key, partition in remembered(self._record, self._selector, self._listener):
+                self._board.add(partition)
+                self._remembered.add(key)
 
     async def look(self) -> list[MirrorPartition]:
         """Look at both clusters once; return the partitions that can start now.
@@ -182,8 +192,10 @@ class Discovery:
         ready = []
         for topic, metadata in selected.items():
             for number in metadata.partitions:
-                if (topic, number) in self._board.partitions:
+                key = topic, number
+                if key in self._board.partitions and key not in self._remembered:
                     continue
+                self._remembered.discard(key)
                 partition = MirrorPartition((topic, number), names[topic], self._listener)
                 self._board.add(partition)
                 if load_checkpoint(partition, self._record):

@@ -369,6 +369,16 @@ class Flow:
         await mirroring.conclude([promotion_entry(promotion)])
         await self._rests.wait()
 
+    async def withdraw_promotion(self) -> None:
+        """Mirror this direction again: on record before this returns.
+
+        Raises RefusedError where this engine does not own it, and as `remember` does.
+        """
+        if self._resting is None:
+            cause = "this engine does not own it, or it is not promoted"
+            raise RefusedError("mirroring again flow", self.name, cause, "Take it over first")
+        await self._resting.withdraw()
+
     def _must_run(self) -> Mirroring:
         if self._mirroring is None:
             if self._resting is not None:

@@ -24,6 +24,7 @@ from engine.replication.partition import MirrorPartition
 from engine.replication.recovery import Recovery
 from engine.replication.repair import Repair
 from engine.replication.retention_watch import RetentionWatch
+from engine.replication.seen_ends import WRITE_S, SeenEnds
 from engine.replication.source_ends import SourceEnds
 from engine.replication.state_log import StateLog, SupersededError
 from engine.replication.state_records import Entry
@@ -114,6 +115,7 @@ class Mirroring:
         self._recovery.suspended = self.paused
         if self._aligner is not None:
             self._aligner.suspended = self.paused
+        self._seen_ends = SeenEnds(state.record, board)
         self.in_step = InStep(context, self._provenance)
         self.in_step.leave_settings(state.record.in_a_run)
         self._verifier = ContinuousVerifier(
@@ -132,6 +134,7 @@ class Mirroring:
         async with asyncio.TaskGroup() as tasks:
             self._links.tasks = tasks
             tasks.create_task(self._checkpoint_loop())
+            tasks.create_task(self._ends_loop())
             tasks.create_task(self._recovery.run())
             tasks.create_task(self._refresh_loop())
             tasks.create_task(self._verifier.run())
@@ -315,6 +318,7 @@ class Mirroring:
                 raise
             except (CcrError, ConnectionLostError) as error:
                 self._set_trouble("looking at topics of", error)
+                self._discovery.remember()
                 await backoff.sleep()
                 continue
             self._trouble = None
@@ -352,6 +356,18 @@ class Mirroring:
                 raise
             except (CcrError, ConnectionLostError) as error:
                 self._set_trouble("writing checkpoints of", error)
+
+    async def _ends_loop(self) -> None:
+        while True:
+            await asyncio.sleep(WRITE_S)
+            entries = list(self._seen_ends.entries())
+            try:
+                if entries:
+                    await self._state.append(entries)
+            except SupersededError:
+                raise
+            except (CcrError, ConnectionLostError) as error:
+                self._set_trouble("writing the source's ends of", error)
 
     async def _persist(self, partitions: Iterable[MirrorPartition]) -> None:
         checkpoints = self._writer.encode(partitions)

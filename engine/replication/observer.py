@@ -6,6 +6,7 @@ import time
 
 from engine.api.snapshots import PartitionState
 from engine.config.flow_section import FlowConfig, Offsets
+from engine.errors import CcrError
 from engine.kafka import fetch
 from engine.kafka.cluster import LATEST, Cluster
 from engine.kafka.fetch import TopicPartition
@@ -13,6 +14,7 @@ from engine.replication.board import Board
 from engine.replication.identical.identity import note_beginning
 from engine.replication.partition import MirrorPartition
 from engine.replication.positions import load_checkpoint
+from engine.replication.seen_ends import remembered
 from engine.replication.source_ends import observe_starts
 from engine.replication.state_log import StateLog
 from engine.replication.state_records import Checkpoint
@@ -40,7 +42,11 @@ class Observer:
 
         The state topic has to be read by the caller beforehand. Raises ConnectError and KafkaError.
         """
-        metadata = await self._source.metadata()
+        try:
+            metadata = await self._source.metadata()
+        except CcrError:
+            self._remember()
+            raise
         keys = []
         selected = await self._selector.select(metadata.topics.values())
         for topic in selected.values():
@@ -60,6 +66,12 @@ class Observer:
                 partition.observe_end(ends[key], now)
         await observe_starts(self._source, self._board.partitions.values(), metadata)
         self.observed_at = now
+
+    def _remember(self) -> None:
+        if not self._board.partitions:
+            record = self._state.record
+            for _, partition in remembered(record, self._selector, _NobodyListens()):
+                self._board.add(partition)
 
     def _refresh(self, partition: MirrorPartition, state: PartitionState) -> None:
         partition.state, partition.reason = state, None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 
 from engine.api.snapshots import FlowState, Reason
 from engine.replication.mirroring import HEARTBEAT_S
 from engine.replication.state_log import StateLog
-from engine.replication.state_records import Entry, Promotion, promotion_entry
+from engine.replication.state_records import Promotion, promotion_entry
 
 
 class Resting:
@@ -28,9 +27,9 @@ class Resting:
             except TimeoutError:
                 continue
 
-    async def withdraw(self, entries: Iterable[Entry]) -> None:
+    async def withdraw(self) -> None:
         """Let the direction be mirrored again."""
-        await self._state.append([*entries, promotion_entry(None)])
+        await self._state.append([promotion_entry(None)])
         self._withdrawn.set()
 
 

@@ -14,6 +14,7 @@ Topic `ccr.<flow>.internal` on the target, one partition, compacted (docs/state.
     runs/<topic>/<partition>/<n>   {"r": [[source, target, records], …]}  sealed, oldest first
     coarse/<topic>/<partition>     {"k": folded chunks, "r": [[source, target, records], …]}
     sync/<syncer>/<object>         what a syncer remembers (engine.replication.sync)
+    ends/<topic>                   {"at": seen, "e": {partition: source end not mirrored yet}}
     promotion                      {"run", "at", "by", "host", "kind"}  this direction is refused
     runbook/<run>                  one run's journal (engine.api.runbook_snapshots.Run)
 """
@@ -118,6 +119,7 @@ class FlowRecord:
     synced: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # syncer, object
     promotion: Promotion | None = None
     runbooks: dict[str, dict[str, Any]] = field(default_factory=dict)  # by run id
+    ends_seen: dict[str, dict[str, Any]] = field(default_factory=dict)  # by source topic
 
     def fold(self, key: str, value: dict[str, Any] | None, timestamp_ms: int) -> None:
         """Take in one record; unknown keys are a newer version's and are left alone."""
@@ -132,6 +134,8 @@ class FlowRecord:
                 _put(self.synced.setdefault(syncer, {}), name, value)
             case "runbook":
                 _put(self.runbooks, rest, value)
+            case "ends":
+                _put(self.ends_seen, rest, value)
             case "paused":
                 self.paused = bool(value and value["paused"])
             case "promotion":

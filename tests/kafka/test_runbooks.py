@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError as AioKafkaError
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import MessageSizeTooLargeError
 
 from engine.api.local import LocalEngineApi
 from engine.api.runbook_snapshots import Plan, Run, RunKind, RunOptions, RunState, StepState
@@ -43,9 +42,10 @@ class Site:
     switch: dict[str, object] = field(default_factory=dict)
 
     @property
-    def moved(self) -> Path:
-        """The file that the cut-over command makes."""
-        return self.folder / "moved"
+    def moved(self) -> list[str]:
+        """Where clients were told to go, by the cut-over commands of all runs."""
+        path = self.folder / "moved"
+        return path.read_text().split() if path.exists() else []
 
     @property
     def config(self) -> Path:
@@ -62,7 +62,7 @@ class Site:
                 "topics": {"include": [re.escape(self.topic)]},
                 "topic_refresh": "500ms",
                 "groups": {"include": [re.escape(self.topic)], "interval": "1s"},
-                "switch": {"cut_over": f"touch {self.moved}", **self.switch},
+                "switch": {"cut_over": f"echo $CCR_TARGET >> {self.folder}/moved", **self.switch},
             }
             config = {"version": 1, "clusters": clusters, "flows": {self.flow: flow}}
             path.write_text(yaml.safe_dump(config))
@@ -92,33 +92,34 @@ class Hands:
     engine: Engine
     api: LocalEngineApi
 
-    async def mirrors(self) -> None:
+    async def mirrors(self, flow: str | None = None) -> None:
         """Wait until records flow."""
-        flow = self.engine.flow(self.site.flow)
-        await until(lambda: flow.board.records_total > 0, "records flow")
+        running = self.engine.flow(flow or self.site.flow)
+        await until(lambda: running.board.records_total > 0, "records flow")
 
-    async def plan(self, kind: RunKind, options: RunOptions = RunOptions()) -> Plan:
-        return await self.api.runbooks.plan(self.site.flow, kind, options)
+    async def plan(self, kind: RunKind, flow: str | None = None) -> Plan:
+        return await self.api.runbooks.plan(flow or self.site.flow, kind, RunOptions())
 
-    async def start(self, kind: RunKind, options: RunOptions = RunOptions()) -> str:
-        plan = await self.plan(kind, options)
+    async def start(self, kind: RunKind, flow: str | None = None) -> str:
+        flow = flow or self.site.flow
+        plan = await self.plan(kind, flow)
         assert not [each for each in plan.findings if each.stops]
-        return (await self.api.runbooks.start(self.site.flow, kind, options, plan.digest)).text
+        return (await self.api.runbooks.start(flow, kind, RunOptions(), plan.digest)).text
 
-    async def latest(self) -> Run:
-        return (await self.api.runbooks.runs(self.site.flow)).runs[0]
+    async def latest(self, flow: str | None = None) -> Run:
+        return (await self.api.runbooks.runs(flow or self.site.flow)).runs[0]
 
-    async def ended(self, seconds: float = 60) -> Run:
+    async def ended(self, flow: str | None = None) -> Run:
         """Wait until the newest run has ended."""
 
         async def over() -> bool:
-            return (await self.latest()).state in ENDED
+            return (await self.latest(flow)).state in ENDED
 
         try:
-            await until_async(over, "the run has ended", seconds)
+            await until_async(over, "the run has ended", 60)
         except AssertionError:
-            raise AssertionError(told(await self.latest())) from None
-        return await self.latest()
+            raise AssertionError(told(await self.latest(flow))) from None
+        return await self.latest(flow)
 
 
 def told(run: Run) -> str:
@@ -132,42 +133,45 @@ def told(run: Run) -> str:
 
 
 class Producer:
-    """Writes 0, 1, 2, … one after another; moves to the other cluster once it is told to."""
+    """Writes 0, 1, 2, … one after another; goes where it is told to once it cannot write."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self.written: list[int] = []
-        self.on_east = 0
+        self.at = "east"
         self._enough = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
-        number = await self._write_to("east", 0)
-        self.on_east = number
-        if not self._enough.is_set():
-            await until(self._site.moved.exists, "clients are told to move", 120)
-            await self._write_to("west", number)
+        for move in range(10):
+            await self._write()
+            if self._enough.is_set():
+                return
+            await until(lambda move=move: len(self._site.moved) > move, "clients move", 120)
+            self.at = self._site.moved[move]
 
-    async def _write_to(self, name: str, number: int) -> int:
+    async def _write(self) -> None:
+        """Write until that is refused, or enough."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._site.sandbox.bootstrap(name), request_timeout_ms=5000
+            bootstrap_servers=self._site.sandbox.bootstrap(self.at), request_timeout_ms=5000
         )
         await producer.start()
         try:
             while not self._enough.is_set():
+                number = len(self.written)
                 value = b"%020d" % number  # a fence of 78 bytes lets very small batches in
-                await producer.send_and_wait(
-                    self._site.topic, value, partition=number % PARTITIONS
-                )
+                await producer.send_and_wait(self._site.topic, value, partition=number % PARTITIONS)
                 self.written.append(number)
-                number += 1
                 await asyncio.sleep(0.002)
-        except AioKafkaError:
-            assert name == "east"  # the fence, or the end of it
+        except MessageSizeTooLargeError:
+            pass  # the fence
         finally:
-            with contextlib.suppress(AioKafkaError):
-                await producer.stop()
-        return number
+            await producer.stop()
+
+    async def moves_on(self) -> None:
+        """Wait until some more is written."""
+        enough = len(self.written) + 50
+        await until(lambda: len(self.written) > enough, "clients write")
 
     async def end(self) -> list[int]:
         """Write no more; return what was acknowledged."""
@@ -214,26 +218,36 @@ async def test_a_planned_switch_loses_and_repeats_nothing(site: Site) -> None:
         run = await hands.ended()
         assert run.state is RunState.DONE, told(run)
         assert {step.state for step in run.steps} == {StepState.DONE}
-        await until(lambda: len(producer.written) > producer.on_east + 50, "clients write on west")
-        written = await producer.end()
-        after = await read_by_group(site, "west", len(written) - len(before))
-        assert sorted(before + after) == written  # nothing lost, nothing read again
+        await until(lambda: producer.at == "west", "clients write on west")
+        await producer.moves_on()
+        between = await read_by_group(site, "west")
+        assert sorted(before + between) == list(range(len(before + between)))  # nothing again
         flow = hands.engine.flow(site.flow)
         assert flow.state()[0] is FlowState.PROMOTED
         back = hands.engine.flow(f"{site.flow}-back")
-        rows = back.board.partitions
-        await until(
-            lambda: sum(p.acked.target for p in rows.values()) >= len(written), "the way back"
-        )
+        await until(lambda: back.board.records_total > 0, "the way back mirrors")
         async with cluster(site.sandbox, "east") as east:
             configs = await topic_configs(east, [site.topic], ["max.message.bytes"])
             assert "max.message.bytes" not in configs[site.topic].own_values  # the fence is down
         with pytest.raises(RefusedError, match="promoted"):
             await hands.api.flows.pause(site.flow)
-    assert sorted(await everything(site, "east")) == written
-    async with site.engine() as hands:  # another engine, later: it still refuses
+    async with site.engine() as hands:  # another engine, later: it still refuses, and leads home
         flow = hands.engine.flow(site.flow)
         await until(lambda: flow.state()[0] is FlowState.PROMOTED, "the promotion is known")
+        await hands.mirrors(f"{site.flow}-back")
+        await hands.start(RunKind.PROMOTE, flow=f"{site.flow}-back")
+        run = await hands.ended(flow=f"{site.flow}-back")
+        assert run.state is RunState.DONE, told(run)
+        await until(lambda: producer.at == "east", "clients write on east again")
+        await producer.moves_on()
+        written = await producer.end()
+        after = await read_by_group(site, "east", len(written) - len(before + between))
+        assert sorted(before + between + after) == written  # nothing lost, nothing read again
+        assert flow.state()[0] is FlowState.RUNNING
+        await until(lambda: flow.board.lag_records == 0, "the old direction mirrors again")
+        await until(lambda: flow.board.records_total > 0, "what is new")
+    for name in ("east", "west"):
+        assert sorted(await everything(site, name)) == written
 
 
 async def everything(site: Site, name: str) -> list[int]:
@@ -243,8 +257,6 @@ async def everything(site: Site, name: str) -> list[int]:
     )
     await consumer.start()
     try:
-        from aiokafka import TopicPartition  # noqa: PLC0415
-
         partitions = [TopicPartition(site.topic, number) for number in range(PARTITIONS)]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
@@ -311,5 +323,5 @@ async def test_failover_promotes_what_has_arrived(site: Site) -> None:
         assert run.crossed
         after = await read_by_group(site, "west", len(written) - len(before))
         assert sorted(before + after) == written
-        assert site.moved.exists()
+        assert site.moved == ["west"]
         assert flow.state()[0] is FlowState.PROMOTED

@@ -9,7 +9,7 @@ from engine.api.local_config import LocalConfigApi
 from engine.api.runbook_snapshots import RunFinding, StepName
 from engine.config.editing.edits import Put
 from engine.config.flow_section import FlowConfig, Rename
-from engine.errors import CcrError, RefusedError
+from engine.replication.flow import Flow
 from engine.runbook.steps.base import Action, Telling
 
 LOOK_S = 0.1
@@ -49,7 +49,7 @@ class Reverse(Action):
     async def examine(self) -> list[RunFinding]:
         """Find what would keep it from being added."""
         if self._there():
-            return []
+            return self._of(self.situation.engine.flow(self._there() or ""))
         if self.situation.config.rename is not Rename.IDENTITY:
             return [
                 self.warn(
@@ -69,6 +69,17 @@ class Reverse(Action):
             return [self.stop(f"there is another flow named {self._name}", "Rename it")]
         return []
 
+    def _of(self, back: Flow) -> list[RunFinding]:
+        """Find what keeps a flow that is there from mirroring the other way."""
+        if back.record.promotion is not None and not back.owned_here:
+            return [
+                self.stop(
+                    f"flow {back.name} was promoted, and another engine owns it",
+                    f"ccr take-over {back.name}",
+                )
+            ]
+        return []
+
     def _api(self) -> LocalConfigApi:
         return LocalConfigApi(self.situation.engine, self.situation.reloader)
 
@@ -85,21 +96,19 @@ class Reverse(Action):
             telling.found(f"{document.path}: {applied.text}")
         name = self._there() or self._name
         telling.waits_for(f"{name} to run")
+        flow = self.situation.engine.flow(name)
+        if flow.record.promotion is not None:
+            run = flow.record.promotion.run
+            await flow.withdraw_promotion()
+            telling.found(f"{name} mirrors again: its promotion by run {run} is withdrawn")
         await self._runs(name)
         telling.found(f"{name} mirrors {self.situation.config.target} back")
 
     async def _runs(self, name: str) -> None:
         while True:
             flow = self.situation.engine.flow(name)
-            try:
-                if flow.mirroring.refreshed_at:
-                    return
-            except RefusedError:
-                if flow.record.promotion is not None:
-                    raise CcrError(
-                        "starting flow", name, "its own mirrors were promoted before",
-                        f"ccr failback {name}",
-                    ) from None  # fmt: skip
+            if flow.owned_here and flow.record.promotion is None and flow.mirroring.refreshed_at:
+                return
             await asyncio.sleep(LOOK_S)
 
 
