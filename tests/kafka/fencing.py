@@ -35,9 +35,14 @@ class Writer:
     topic: str
     partition: int
     client: Mapping[str, Any]
-    attempts: int = 0
+    written: int = 0
     accepted: list[bytes] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+
+    @property
+    def attempts(self) -> int:
+        """How often it tried."""
+        return len(self.accepted) + len(self.refusals)
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -46,19 +51,20 @@ class Writer:
             settings["transactional_id"] = f"{self.topic}-writer"
         while True:
             producer = AIOKafkaProducer(**self.client, **settings)
-            await producer.start()
             try:
+                await producer.start()
                 while True:
                     await self._one(producer)
                     await asyncio.sleep(PAUSE_S)
             except AiokafkaError as error:
                 self.refusals.append(type(error).__name__)
+                await asyncio.sleep(PAUSE_S)
             finally:
                 await producer.stop()
 
     async def _one(self, producer: AIOKafkaProducer) -> None:
-        self.attempts += 1
-        value = f"{self.kind} wrote record {self.attempts}".encode()
+        self.written += 1
+        value = f"{self.kind} wrote record {self.written}".encode()
         if self.kind != "transactional":
             await producer.send_and_wait(self.topic, value, partition=self.partition)
         else:
@@ -84,11 +90,10 @@ async def writing(topic: str, client: Mapping[str, Any]) -> AsyncIterator[list[W
 
 async def tried_again(writers: list[Writer], times: int = 5) -> None:
     """Wait until each has tried to write so often again."""
-    before = [each.attempts for each in writers]
-    await until(
-        lambda: all(w.attempts > b + times for w, b in zip(writers, before, strict=True)),
-        "all have tried to write again",
-    )
+    before = {each.kind: each.attempts for each in writers}
+    for each in writers:
+        wanted = before[each.kind] + times
+        await until(lambda each=each, wanted=wanted: each.attempts > wanted, f"{each.kind} tries")  # type: ignore[misc]
 
 
 async def content(sandbox: Sandbox, topic: str) -> dict[int, list[tuple[int, bytes | None]]]:
