@@ -191,6 +191,7 @@ async def test_what_others_wrote_is_looked_through_for_ours_once(
         await engine.mirrored(topic, 1)
         await send(rough, topic, *"abcde", cluster="west")
         await _forgotten(engine, topic)
+        await until(lambda: row(engine, topic)._stale, "it may have been forgotten")
         await send(rough, topic, "1")
         await engine.mirrored(topic, 2)
         assert row(engine, topic).history.looked_to == 6
