@@ -54,6 +54,7 @@ class Site:
         common = {
             "topics": {"include": [f"{self.topic}.*"]},
             "topic_refresh": "500ms",
+            "groups": {"interval": "500ms"},
             **self.settings,
         }
         return {

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 from aiokafka import ConsumerRecord
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from engine.api.snapshots import EngineMode
 from engine.engine import Engine
 from engine.errors import RefusedError
+from engine.kafka.cluster import LATEST
 from engine.kafka.produce import Appended
 from engine.replication.board import Board
 from engine.replication.partition import MirrorPartition
@@ -40,7 +42,8 @@ from engine.runbook.divergence import (
 )
 from engine.runbook.divergence.carrier import Carrier
 from engine.sandbox import ClusterSpec, Sandbox
-from tests.kafka.engines import producer, read, until
+from tests.kafka.engines import producer, read, until, until_async
+from tests.kafka.group_tools import cluster, commit, offset_of
 from tests.kafka.old_primary import Site, fail_over
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -123,7 +126,7 @@ async def test_the_export_is_whole_private_and_the_same_again(lab: Lab, tmp_path
         len(expected), len(expected), written.sha256,
     )  # fmt: skip
     assert [exported(line) for line in first.splitlines()] == expected
-    assert [each.name for each in await asyncio.to_thread(list, tmp_path.iterdir())] == [path.name]
+    assert names_in(tmp_path) == [path.name]
     assert (aside.records, aside.already) == (len(expected), 0)
     assert (aside_again.records, aside_again.already) == (len(expected), len(expected))
     quarantined = await read(site.sandbox, "west", f"ccr.{site.there}.quarantine.internal")
@@ -143,6 +146,10 @@ async def test_an_export_never_replaces_another_file(lab: Lab, tmp_path: Path) -
             with pytest.raises(RefusedError, match="holds something else"):
                 await export(owner.sides, found, path)
             assert path.read_bytes() == b"".join(content)
+
+
+def names_in(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir()]
 
 
 def exported(line: bytes) -> Row:
@@ -289,6 +296,7 @@ async def home_again(site: Site) -> None:
             assert checkpoint.progress.source > max(row.offset for row in rows)
         await owner.state.release([])
     before = Counter(await site.content("west"))
+    await translated_exactly(site)
     async with producer(site.sandbox, "east") as plain:
         await plain.send_and_wait(site.topic, b"home", partition=0, timestamp_ms=1)
     config = site.config()
@@ -301,3 +309,32 @@ async def home_again(site: Site) -> None:
     finally:
         await engine.stop(10)
     assert Counter(await site.content("west")) - before == Counter([(0, None, b"home", (), 1)])
+
+
+async def translated_exactly(site: Site) -> None:
+    """A group that has read all of the new primary goes on behind all of the old one's log."""
+    ends = {side: await end_of(site, side) for side in ("east", "west")}
+    group = f"group-{site.topic}"
+    await commit(site.sandbox, "west", group, {(site.topic, 0): ends["west"]})
+    engine = Engine(site.config(), config_path="test", mode=EngineMode.SERVICE, only=(site.back,))
+    await engine.start()
+
+    async def carried_over() -> bool:
+        try:
+            return await offset_of(site.sandbox, "east", group, (site.topic, 0)) is not None
+        except GroupCoordinatorNotAvailableError:  # the cluster's first group
+            return False
+
+    try:
+        await until_async(carried_over, "the group is on east")
+    finally:
+        await engine.stop(10)
+    assert await offset_of(site.sandbox, "east", group, (site.topic, 0)) == ends["east"]
+
+
+async def end_of(site: Site, side: str) -> int:
+    """Return where partition 0's log ends."""
+    async with cluster(site.sandbox, side) as connected:
+        metadata = await connected.metadata([site.topic])
+        key = site.topic, 0
+        return (await connected.list_offsets({key: LATEST}, metadata))[key]

@@ -206,16 +206,18 @@ class Boundaries:
             if leftover and fork is None:
                 fork = partition.acked.source
         each.mirrored_to = max([partition.acked.target, *(at + count for at, count in leftover)])
-        if fork is None:
-            fork = await first_difference(
-                self._sides,
-                partition,
-                (source, self._logs.targets[partition.key]),
-                self.readers,
-                self._producer_id,
-            )
         if fork is not None:
             _cut(each, fork, leftover)
+        # Below the end, and without an epoch that was read, only content tells.
+        differs = await first_difference(
+            self._sides,
+            partition,
+            (source, self._logs.targets[partition.key]),
+            self.readers,
+            self._producer_id,
+        )
+        if differs is not None:
+            _cut(each, differs, [])
 
     async def _match(
         self, partition: MirrorPartition, there: AlreadyThere, until: int

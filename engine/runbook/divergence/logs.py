@@ -63,9 +63,12 @@ class Logs:
         return self.names[key[0]], key[1]
 
 
-async def look(sides: Sides, record: FlowRecord) -> Logs:
-    """Ask both clusters. Raises ConnectError, KafkaError and TooSlowError."""
-    source = await _all_topics(sides.source, {topic for topic, _ in record.checkpoints})
+async def look(sides: Sides, record: FlowRecord, gone: Set[str] = frozenset()) -> Logs:
+    """Ask both clusters; `gone` are topics that the source is known to have no more.
+
+    Raises ConnectError, KafkaError and TooSlowError.
+    """
+    source = await _all_topics(sides.source, {topic for topic, _ in record.checkpoints} - gone)
     selector = TopicSelector(sides.config)
     selected = await selector.select(source.topics.values())
     keys = {(name, number) for name in selected for number in selected[name].partitions}

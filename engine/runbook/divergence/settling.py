@@ -69,7 +69,8 @@ async def settle(
     found = {each.key: each for each in divergence.partitions}
     told = {key: each for key, each in found.items() if each.standing is not Standing.UNTOLD}
     await _make_mirrors(sides, record, remember, told)
-    logs = await look(sides, record)
+    gone = {each.topic for each in told.values() if each.standing is Standing.REBUILT}
+    logs = await look(sides, record, gone)
     settler = _Settler(sides, record, record.identity, remember, logs, mode)
     try:
         return Settlement(mode, tuple(await settler.run(told)))
