@@ -176,7 +176,7 @@ class Union:
             ends = {cluster: await self._ends(cluster) for cluster in self.clusters}
             return all([await site.in_step(ends) for site in self.sites])
 
-        await until(in_step, "every flow is in step", 90.0)
+        await until(in_step, "every flow is in step", 150.0)
 
     async def _ends(self, cluster: str) -> dict[int, int]:
         servers = self.sandbox.bootstrap(cluster).split(",")
