@@ -12,7 +12,7 @@ from engine.errors import CcrError
 from engine.printable import printable
 
 MOST_OUTPUT = 16 * 1024  # bytes: the last ones are kept, where errors are told
-_GRACE_S = 3.0  # between SIGTERM and SIGKILL
+GRACE_S = 3.0  # between SIGTERM and SIGKILL
 _READ_ON_S = 1.0  # what a command leaves running on purpose may keep its output open
 _STDIN, _STDOUT = 0, 1
 _CUT = "… (cut)\n"
@@ -96,9 +96,9 @@ async def _kill(group: int, running: _Running) -> None:
     """End the command and all that it started: it leads a session of its own."""
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGTERM)
-        await asyncio.wait([running.exited], timeout=_GRACE_S)
+        await asyncio.wait([running.exited], timeout=GRACE_S)
         os.killpg(group, signal.SIGKILL)
-        await asyncio.wait([running.exited], timeout=_GRACE_S)
+        await asyncio.wait([running.exited], timeout=GRACE_S)
 
 
 def _status(status: int) -> str:
