@@ -25,7 +25,7 @@ from engine.runbook.divergence import (
 from engine.sandbox import Sandbox
 from tests.faults.histories import create_anew, cut_log, delete, delete_before, send, values
 from tests.kafka.engines import create, producer, running, until
-from tests.kafka.old_primary import Site
+from tests.kafka.old_primary import Site, find_told
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
@@ -116,7 +116,7 @@ async def test_a_source_that_lost_what_had_arrived(
 
         monkeypatch.setattr(boundary, "diverging", nobody_tells)
     async with site.opened() as owner:
-        found = await find(owner.sides, owner.record)
+        found = await find_told(owner)
     each = only(found)
     assert (each.standing, each.first, each.end, each.records) == (Standing.FORKED, 3, 5, 2)
     assert (each.lost_from, each.mirrored_to, each.own_records) == (3, 6, 2)
@@ -135,7 +135,7 @@ async def test_a_source_that_only_lost(rough: Sandbox, tmp_path: Path) -> None:
     site = await failed_over(rough, tmp_path)
     await cut_log(rough, "east", site.topic, 2)
     async with site.opened() as owner:
-        found = await find(owner.sides, owner.record)
+        found = await find_told(owner)
     each = only(found)
     assert (each.standing, each.first, each.records) == (Standing.FORKED, 4, 0)
     assert each.lost_from == 4
@@ -154,7 +154,7 @@ async def test_a_source_topic_that_is_no_more(sandbox: Sandbox, tmp_path: Path, 
     else:
         await delete(sandbox, "east", site.topic)
     async with site.opened() as owner:
-        found = await find(owner.sides, owner.record)
+        found = await find_told(owner)
     each = only(found)
     assert (each.standing, each.first, each.records) == (Standing.REBUILT, 0, int(anew))
     assert (each.mirrored_to, each.own_records, found.rebuilt) == (6, 2, False)
@@ -179,7 +179,7 @@ async def test_an_open_transaction_has_to_end_first(sandbox: Sandbox, tmp_path: 
         assert "a transaction is open on the old primary from offset 6 on" in each.reason
         await sender.abort_transaction()
     async with site.opened() as owner:
-        each = only(await find(owner.sides, owner.record))
+        each = only(await find_told(owner))
     assert (each.standing, each.records) == (Standing.ARRIVED, 0)
 
 
@@ -189,7 +189,7 @@ async def test_retention_took_some(sandbox: Sandbox, tmp_path: Path) -> None:
     await send(sandbox, site.topic, "6", "7", "8", "9")
     await delete_before(sandbox, site.topic, 8)
     async with site.opened() as owner:
-        found = await find(owner.sides, owner.record)
+        found = await find_told(owner)
     each = only(found)
     assert (each.standing, each.first, each.records, each.gone) == (Standing.DIVERGED, 8, 2, 2)
     settled, _ = await failed_back(site, found, Mode.REINJECT)
@@ -204,7 +204,7 @@ async def test_a_mirror_that_was_made_anew_cannot_be_told(sandbox: Sandbox, tmp_
     site = await failed_over(sandbox, tmp_path)
     await create_anew(sandbox, "west", site.topic)
     async with site.opened() as owner:
-        found = await find(owner.sides, owner.record)
+        found = await find_told(owner)
         each = only(found)
         assert (each.standing, each.retriable) == (Standing.UNTOLD, False)
         settled = await settle(owner.sides, owner.record, owner.remember, found, Mode.DISCARD)

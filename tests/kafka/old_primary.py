@@ -24,7 +24,7 @@ from engine.identity import this_engine
 from engine.kafka.cluster import Cluster
 from engine.replication.state_log import StateLog
 from engine.replication.state_records import Entry, FlowRecord
-from engine.runbook.divergence import Sides
+from engine.runbook.divergence import Divergence, Sides, find
 from engine.sandbox import Sandbox
 from tests.kafka.engines import create, producer, read, until_async
 
@@ -130,6 +130,18 @@ class Owner:
         """The reverse flow's."""
         flow = self.config.flows[self.site.back]
         return Sides(self.site.back, flow, self.clusters["west"], self.clusters["east"])
+
+
+async def find_told(owner: Owner) -> Divergence:
+    """Find until all can be told that time alone tells: a broker that came back needs a moment."""
+    found: list[Divergence] = []
+
+    async def told() -> bool:
+        found[:] = [await find(owner.sides, owner.record)]
+        return not any(each.retriable for each in found[0].untold)
+
+    await until_async(told, "all can be told")
+    return found[0]
 
 
 def configuration(sandbox: Sandbox, flows: Mapping[str, object]) -> dict[str, object]:

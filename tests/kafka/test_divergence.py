@@ -44,7 +44,7 @@ from engine.runbook.divergence.carrier import Carrier
 from engine.sandbox import ClusterSpec, Sandbox
 from tests.kafka.engines import producer, read, until, until_async
 from tests.kafka.group_tools import cluster, commit, offset_of
-from tests.kafka.old_primary import Site, fail_over
+from tests.kafka.old_primary import Site, fail_over, find_told
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
@@ -80,7 +80,7 @@ async def test_what_never_arrived_is_found_exactly(lab: Lab) -> None:
     """Against what a consumer reads on both sides; and found again it is the same."""
     site = lab.sites["found"]
     async with site.opened() as owner:
-        found = await find(owner.sides, owner.record)
+        found = await find_told(owner)
         again = await find(owner.sides, owner.record)
     east, west = Counter(await site.content("east")), Counter(await site.content("west"))
     missing = east - west
@@ -113,7 +113,7 @@ async def test_the_export_is_whole_private_and_the_same_again(lab: Lab, tmp_path
     site = lab.sites["found"]
     path = tmp_path / "diverged.jsonl"
     async with site.opened() as owner:
-        found = await find(owner.sides, owner.record)
+        found = await find_told(owner)
         written = await export(owner.sides, found, path)
         first = path.read_bytes()
         again = await export(owner.sides, found, path)
@@ -138,7 +138,7 @@ async def test_an_export_never_replaces_another_file(lab: Lab, tmp_path: Path) -
     site = lab.sites["found"]
     path = tmp_path / "diverged.jsonl"
     async with site.opened() as owner:
-        found = await find(owner.sides, owner.record)
+        found = await find_told(owner)
         await export(owner.sides, found, path)
         lines = path.read_bytes().splitlines(keepends=True)
         for content in (lines[:-1], [*lines, lines[-1]], [b"mine\n"], [*lines[1:], lines[0]][:-1]):
@@ -196,7 +196,7 @@ async def test_every_record_is_accounted_for(lab: Lab, tmp_path: Path, mode: Mod
     arrived = before["east"] & before["west"]
     missing, own = before["east"] - arrived, before["west"] - arrived
     async with site.opened() as owner:
-        found = await find(owner.sides, owner.record)
+        found = await find_told(owner)
         kept = None
         if mode is Mode.KEEP_ASIDE:
             with pytest.raises(RefusedError, match="0 are exported"):
