@@ -33,8 +33,11 @@ from engine.kafka.acl_bindings import (
 )
 from engine.kafka.cluster import Cluster
 from engine.replication.sync.acls.memory import withheld
+from engine.runbook.fences import AclChoice, make_fence
+from engine.runbook.findings import Severity
 from engine.sandbox import ClusterSpec, Listener, Sandbox, Security
 from tests.kafka.engines import FreshTopic, Running, create, running, until
+from tests.kafka.fencing import nobody
 from tests.kafka.test_security import produce
 from tests.secured import USERS, Secured
 from tests.unit.test_acl_plan import binding
@@ -412,11 +415,14 @@ async def test_a_cluster_that_is_open_where_no_acl_is(tmp_path: Path, secured: S
         section = {"bootstrap_servers": own.bootstrap("open").split(",")}
         at = Cluster("open", ClusterConfig.model_validate(section))
         found = await acls.openness(at)
+        findings = await make_fence(AclChoice(), at, "flow", ["orders"], nobody).examine()
         await at.close()
     finally:
         await own.down()
     assert found is not None
     assert found.why == "its brokers set allow.everyone.if.no.acl.found"
+    (stopping,) = (each for each in findings if each.severity is Severity.STOP)
+    assert stopping.text.endswith("take READ from everybody too, ccr among them")
     async with cluster(secured, "west") as closed:
         assert await acls.openness(closed) is None
 

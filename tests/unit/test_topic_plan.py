@@ -138,6 +138,26 @@ def test_a_pinned_value_is_put_back_and_the_first_that_names_it_counts() -> None
     assert after({"retention.ms": "9"}, unpinned) == {"retention.ms": "1"}
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("value", [None, "50000"])
+def test_a_fence_is_neither_carried_over_nor_taken_off(
+    value: str | None, *, overwrite: bool
+) -> None:
+    """It stands on a source that is switched, which may be another flow's mirror."""
+    before = {} if value is None else {"max.message.bytes": value}
+    agreed = compare(before, before, {}, overwrite=overwrite).agreed
+    assert agreed == before
+    fence = {"max.message.bytes": "78"}
+    carried = compare(fence | {"retention.ms": "7"}, before, agreed, overwrite=overwrite)
+    assert after(before, carried) == before | {"retention.ms": "7"}
+    taken_off = compare(before, fence, agreed, overwrite=overwrite)
+    assert not taken_off.changes
+    assert not taken_off.kept
+    for found in (carried, taken_off):  # and once it is lifted both go on from where they were
+        lifted = compare({"max.message.bytes": "60000"}, before, found.agreed, overwrite=overwrite)
+        assert after(before, lifted) == {"max.message.bytes": "60000"}
+
+
 def test_what_belongs_to_one_cluster_is_not_copied_unless_pinned() -> None:
     source = dict.fromkeys(NEVER_COPIED, "x")
     everything = dict.fromkeys([*DEFAULTS, *NEVER_COPIED])
