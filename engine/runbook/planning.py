@@ -68,6 +68,15 @@ def _first(situation: Situation) -> Iterable[RunFinding]:
             False,
             f"{who} runs the flow: this engine takes it over first",
         )
+    config = situation.config
+    fences = situation.kind is RunKind.PROMOTE
+    if fences and situation.engine.config.clusters[config.source].read_only:
+        yield RunFinding(
+            StepName.FENCE,
+            True,
+            f"cluster {config.source} is read-only in the config: nobody can be fenced there",
+            "Change that, or fail over",
+        )
     if flow.record.in_a_run:
         yield RunFinding(None, True, "another run of this flow is under way", "See ccr reports")
 

@@ -46,6 +46,7 @@ class Recording:
 class Api:
     def __init__(self) -> None:
         self.flows, self.clusters, self.config = Recording(), Recording(), Recording()
+        self.runbooks = Recording()
 
     async def snapshot(self) -> str:
         return "a snapshot"
@@ -74,6 +75,7 @@ def test_what_a_command_is_says_its_answer() -> None:
     assert commands(NAMESPACES["flows"]) == {"pause", "resume", "retry", "limit", "take_over"}
     assert commands(NAMESPACES["clusters"]) == {"give_secret"}
     assert commands(NAMESPACES["config"]) == {"save", "reload", "store_secret"}
+    assert commands(NAMESPACES["runbooks"]) == {"start", "abort", "go_on", "confirm"}
     for protocol in NAMESPACES.values():
         for name, method in vars(protocol).items():
             if callable(method) and not name.startswith("_"):

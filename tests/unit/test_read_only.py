@@ -15,6 +15,8 @@ from engine.api.cluster_protocol import ClustersApi
 from engine.api.config_protocol import ConfigApi
 from engine.api.local import LocalEngineApi
 from engine.api.protocol import EngineApi, FlowsApi
+from engine.api.runbook_protocol import RunbooksApi
+from engine.api.runbook_snapshots import RunKind, RunOptions
 from engine.api.snapshots import EngineMode
 from engine.config.model import Config
 from engine.engine import Engine
@@ -25,6 +27,7 @@ LOOKS = {
     "flows": {"partitions", "groups", "loss", "history", "select", "preview"},
     "clusters": {"list", "detail", "test", "tested"},
     "config": {"document", "propose"},
+    "runbooks": {"plan", "runs"},
     "": {"snapshot", "events", "close"},
 }
 """What changes nothing; whatever else there is must be refused."""
@@ -32,6 +35,7 @@ PROTOCOLS: dict[str, type] = {
     "flows": FlowsApi,
     "clusters": ClustersApi,
     "config": ConfigApi,
+    "runbooks": RunbooksApi,
     "": EngineApi,
 }
 ARGUMENTS: dict[str, Any] = {
@@ -43,6 +47,8 @@ ARGUMENTS: dict[str, Any] = {
     "digest": "",
     "reference": "keyring:ccr/b",
     "bytes_per_second": 1,
+    "kind": RunKind.PROMOTE,
+    "options": RunOptions(),
 }
 
 
@@ -99,10 +105,12 @@ async def test_an_engine_refuses(space: str, name: str, how: str) -> None:
         await call(api, space, name)
 
 
-@pytest.mark.parametrize("name", [name for space, name in commands() if space == "flows"])
-async def test_a_cluster_refuses_flows_into_it(name: str) -> None:
+@pytest.mark.parametrize(
+    ("space", "name"), [each for each in commands() if each[0] in ("flows", "runbooks")]
+)
+async def test_a_cluster_refuses_flows_into_it(space: str, name: str) -> None:
     with pytest.raises(RefusedError, match="cluster b is read-only in the config"):
-        await call(LocalEngineApi(engine(cluster=True)), "flows", name)
+        await call(LocalEngineApi(engine(cluster=True)), space, name)
 
 
 @pytest.mark.parametrize(("space", "name"), commands())
