@@ -2,7 +2,9 @@
 
 The order, each step repeatable at any time and from any process:
 
-1. `find(sides, record)`: what stands on one side only. Changes nothing. Journal what it returns.
+1. `find(sides, record)`: what stands on one side only. Changes nothing; find again while any of
+   what is untold is retriable. `keep(remember, record, divergence)` writes it down for whoever goes
+   on (`kept`), `forget` ends that.
 2. `export(sides, divergence, path)` and `set_aside(sides, record, divergence)`.
 3. `settle(sides, record, remember, divergence, mode, exported)`: the flow is done with them.
 4. `read_record`, `way_back(divergence, record, reverse, back)`, then `seed(reverse, planned)`: the
@@ -28,6 +30,7 @@ Whoever wants it out of that log deletes the topic there before `find`: then all
 from engine.runbook.divergence.aside import set_aside
 from engine.runbook.divergence.exporting import export
 from engine.runbook.divergence.finding import find
+from engine.runbook.divergence.keeping import forget, keep, kept
 from engine.runbook.divergence.model import (
     DIVERGENCE,
     SETTLEMENT,
@@ -68,6 +71,9 @@ __all__ = [
     "WayBack",
     "export",
     "find",
+    "forget",
+    "keep",
+    "kept",
     "pass_over",
     "read_record",
     "seed",
