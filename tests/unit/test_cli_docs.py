@@ -48,6 +48,7 @@ from engine.api.preview_snapshots import (
     TopicSize,
 )
 from engine.api.retention_snapshots import FlowOvertaking, Overtaking
+from engine.api.runbook_snapshots import Plan, Run, RunFinding, RunOptions, RunsPage, Step
 from engine.api.snapshots import (
     ClusterSnapshot,
     CommandResult,
@@ -61,6 +62,7 @@ from engine.api.snapshots import (
     PartitionState,
     RatePoint,
     Reason,
+    RunBrief,
     SecretSnapshot,
     Skips,
     TopicLimit,
@@ -107,7 +109,14 @@ def words() -> set[str]:
         GroupsPage,
         GroupSnapshot,
         GroupPartitionSnapshot,
+        Plan,
+        Run,
+        RunBrief,
+        RunFinding,
+        RunOptions,
+        RunsPage,
         SecretSnapshot,
+        Step,
         FlowSnapshot,
         TopicLimit,
         VerificationSnapshot,
