@@ -24,7 +24,7 @@ from engine.identity import this_engine
 from engine.kafka.cluster import Cluster
 from engine.replication.state_log import StateLog
 from engine.replication.state_records import Entry, FlowRecord
-from engine.runbook.divergence import Divergence, Sides, find
+from engine.runbook.divergence import Divergence, Remember, Sides, find
 from engine.sandbox import Sandbox
 from tests.kafka.engines import create, producer, read, until_async
 
@@ -114,10 +114,7 @@ class Owner:
 
     async def remember(self, entries: Iterable[Entry]) -> None:
         """Do as `Flow.remember`."""
-        entries = list(entries)
-        await self.state.append(entries)
-        for key, value in entries:
-            self.record.fold(key, value, 0)
+        await remembering(self.state)(entries)
 
     @property
     def sides(self) -> Sides:
@@ -130,6 +127,18 @@ class Owner:
         """The reverse flow's."""
         flow = self.config.flows[self.site.back]
         return Sides(self.site.back, flow, self.clusters["west"], self.clusters["east"])
+
+
+def remembering(state: StateLog) -> Remember:
+    """Do as `Flow.remember`."""
+
+    async def remember(entries: Iterable[Entry]) -> None:
+        entries = list(entries)
+        await state.append(entries)
+        for key, value in entries:
+            state.record.fold(key, value, 0)
+
+    return remember
 
 
 async def find_told(owner: Owner) -> Divergence:

@@ -6,9 +6,11 @@ import asyncio
 import base64
 import contextlib
 import json
+import random
 import stat
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from engine.api.snapshots import EngineMode
 from engine.engine import Engine
 from engine.errors import RefusedError
 from engine.kafka.cluster import LATEST
+from engine.kafka.connection import ConnectionLostError
 from engine.kafka.produce import Appended
 from engine.replication.board import Board
 from engine.replication.partition import MirrorPartition
@@ -33,6 +36,8 @@ from engine.runbook.divergence import (
     WayBack,
     export,
     find,
+    keep,
+    kept,
     pass_over,
     read_record,
     seed,
@@ -44,7 +49,7 @@ from engine.runbook.divergence.carrier import Carrier
 from engine.sandbox import ClusterSpec, Sandbox
 from tests.kafka.engines import producer, read, until, until_async
 from tests.kafka.group_tools import cluster, commit, offset_of
-from tests.kafka.old_primary import Site, fail_over, find_told
+from tests.kafka.old_primary import Site, configuration, fail_over, find_told
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
@@ -58,7 +63,7 @@ class Lab:
 
 
 Row = tuple[str, int, int, int, bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]
-NAMES = ("found", *Mode)
+NAMES = ("found", "answers", *Mode)
 
 
 @pytest.fixture(scope="module")
@@ -188,23 +193,34 @@ async def diverged_rows(site: Site, found: Divergence) -> list[Row]:
     ]
 
 
+Settling = Callable[[Site, Divergence, Mode, Exported | None], Awaitable[int]]
+"""Settles, dying again and again; returns how often."""
+
+
 @pytest.mark.parametrize("mode", list(Mode))
 async def test_every_record_is_accounted_for(lab: Lab, tmp_path: Path, mode: Mode) -> None:
-    """Settled, with a kill at every append; the delta copied back, and nothing twice anywhere."""
-    site = lab.sites[mode]
+    """Settled, with an end at every append; the delta copied back, and nothing twice anywhere."""
+    deaths = await accounted_for(lab.sites[mode], mode, tmp_path, settle_dying)
+    assert (deaths > 3) is (mode is Mode.REINJECT)
+
+
+async def accounted_for(site: Site, mode: Mode, folder: Path, settling: Settling) -> int:
+    """Fail back by hand; return how often that was ended in between."""
     before = {side: Counter(await site.content(side)) for side in ("east", "west")}
     arrived = before["east"] & before["west"]
     missing, own = before["east"] - arrived, before["west"] - arrived
     async with site.opened() as owner:
         found = await find_told(owner)
-        kept = None
+        await keep(owner.remember, owner.record, found)
+        kept_aside = None
         if mode is Mode.KEEP_ASIDE:
             with pytest.raises(RefusedError, match="0 are exported"):
                 await settle(owner.sides, owner.record, owner.remember, found, mode)
-            kept = await export(owner.sides, found, tmp_path / "aside.jsonl")
-    kills = await settle_with_kills(site, found, mode, kept)
+            kept_aside = await export(owner.sides, found, folder / "aside.jsonl")
+    deaths = await settling(site, found, mode, kept_aside)
     async with site.opened() as owner:
-        settled = await settle(owner.sides, owner.record, owner.remember, found, mode, kept)
+        assert kept(site.there, owner.record) == found
+        settled = await settle(owner.sides, owner.record, owner.remember, found, mode, kept_aside)
         back = await read_record(site.back, owner.clusters["east"])
         planned = await way_back(found, owner.record, owner.reverse, back)
         assert await seed(owner.reverse, planned) == len(planned.partitions)
@@ -214,28 +230,93 @@ async def test_every_record_is_accounted_for(lab: Lab, tmp_path: Path, mode: Mod
     assert not settled.failed
     assert sum(each.reinjected for each in settled.partitions) == found.records * reinjected
     assert all(bool(each.skipped) != reinjected for each in settled.partitions if each.records)
-    assert (kills > 3) is reinjected
     west = Counter(await site.content("west"))
     assert west == arrived + own + (missing if reinjected else Counter())
     await copied_back(site, planned)
     assert Counter(await site.content("west")) == west
     assert Counter(await site.content("east")) == arrived + missing + own
     await home_again(site)
+    return deaths
 
 
-async def settle_with_kills(
-    site: Site, found: Divergence, mode: Mode, kept: Exported | None
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("mode", list(Mode))
+async def test_five_thousand_records_are_accounted_for(tmp_path: Path, mode: Mode) -> None:
+    """The process that re-injects is killed for real, again and again."""
+    clusters = {"east": ClusterSpec(), "west": ClusterSpec()}
+    async with Sandbox(tmp_path / "sandbox", clusters, ephemeral=True) as sandbox:
+        site = Site(sandbox, tmp_path, mode)
+        await fail_over(sandbox, tmp_path, [site], 5000)
+        deaths = await accounted_for(site, mode, tmp_path, settle_killed)
+    assert deaths or mode is not Mode.REINJECT
+
+
+async def settle_killed(
+    site: Site, found: Divergence, mode: Mode, kept_aside: Exported | None
 ) -> int:
-    """Settle with another owner each time, ended before or behind its n-th append; count those."""
-    for kills in range(100):
+    """Re-inject in processes of their own, killed at random moments."""
+    if mode is not Mode.REINJECT:
+        return 0
+    path = site.folder / "reinject.json"
+    path.write_text(json.dumps(configuration(site.sandbox, site.flows())))
+    for deaths in range(60):
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.kafka.reinjecting", str(path), site.there),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert child.stdout is not None
+        assert await child.stdout.readline() == b"begins\n"
+        try:
+            async with asyncio.timeout(random.uniform(0, 0.02 * (deaths + 1))):
+                assert await child.wait() == 0
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+        else:
+            return deaths
+    raise AssertionError("it does not end")
+
+
+async def settle_dying(
+    site: Site, found: Divergence, mode: Mode, kept_aside: Exported | None
+) -> int:
+    """Settle with another owner each time, ended before or behind its next append."""
+    for deaths in range(100):
         async with site.opened() as owner:
             with pytest.MonkeyPatch.context() as patch:
-                killed = kill_at(patch, behind=kills % 2 == 1)
+                killed = kill_at(patch, behind=deaths % 2 == 1)
                 with contextlib.suppress(Killed):
-                    await settle(owner.sides, owner.record, owner.remember, found, mode, kept)
+                    await settle(owner.sides, owner.record, owner.remember, found, mode, kept_aside)
                 if not killed:
-                    return kills
+                    return deaths
     raise AssertionError("it does not end")
+
+
+async def test_answers_that_are_lost_double_nothing(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every second append is carried out, and its connection ends before it says so."""
+    site = lab.sites["answers"]
+    before = {side: Counter(await site.content(side)) for side in ("east", "west")}
+    append, lost = Carrier._append, []
+
+    async def cut_off(self: Carrier, partition: MirrorPartition, out: Append) -> Appended:
+        answer = await append(self, partition, out)
+        if len(lost) % 2 == 0:
+            lost.append(answer)
+            raise ConnectionLostError("cut off")
+        lost.append(answer)
+        return answer
+
+    monkeypatch.setattr(Carrier, "_append", cut_off)
+    async with site.opened() as owner:
+        found = await find_told(owner)
+        settled = await settle(owner.sides, owner.record, owner.remember, found, Mode.REINJECT)
+    assert len(lost) > 3
+    assert not settled.failed
+    missing = before["east"] - before["west"]
+    assert Counter(await site.content("west")) == before["west"] + missing
 
 
 class Killed(BaseException):
