@@ -173,6 +173,9 @@ def _flow_row(flow: FlowSnapshot, snapshot: EngineSnapshot) -> Row:
     notes = _notes(flow.reason)
     if flow.partitions_stopped:
         notes += (f"partitions stopped: {flow.partitions_stopped} (ccr lag {flow.name})",)
+    if flow.run is not None:
+        told = wording.run(flow.run, flow.source, snapshot.taken_at)
+        notes += (told, f"ccr runbook {flow.name} follows it")
     if flow.overtaken is not None:
         first = flow.overtaken
         what = wording.overtaken(first.first, snapshot.taken_at)

@@ -19,6 +19,7 @@ from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.footer import FooterLine
 from ccr_tui.widgets.header import HeaderLine
 from ccr_tui.widgets.table.view import LineTable
+from engine.service import wording
 
 
 class Console(Protocol):
@@ -174,6 +175,9 @@ def banner(state: ConsoleState, now: float) -> tuple[str, str]:
         last = f" What you see is {age(old)} old." if old is not None else ""
         lost = f"ENGINE LOST for {age(state.lost_for(now))}: {one_line(str(failure))}"
         return f"{lost}{last} Trying again.", "failed"
+    running = under_way(state)
+    if running:
+        return running
     watched = state.watched_flows()
     if not watched or state.snapshot is None:
         return "", ""
@@ -189,3 +193,15 @@ def banner(state: ConsoleState, now: float) -> tuple[str, str]:
         else f"{len(watched)} of {total} flows, {flow.name} first, are"
     )
     return f"OBSERVER: {what} run by {who}. This console only watches; t takes over.", "observer"
+
+
+def under_way(state: ConsoleState) -> tuple[str, str] | None:
+    """Return what is to be said of a runbook under way, a fenced flow's first."""
+    if state.snapshot is None:
+        return None
+    flows = [(flow.run, flow) for flow in state.snapshot.flows if flow.run is not None]
+    if not flows:
+        return None
+    run, flow = max(flows, key=lambda each: (each[0].fenced, each[0].state != "running"))
+    told = wording.run(run, flow.source, state.snapshot.taken_at)
+    return f"{flow.name}: {told}", "failed" if run.fenced or run.state != "running" else "observer"

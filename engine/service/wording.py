@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.api.retention_snapshots import Overtaking
+from engine.api.snapshots import RunBrief
 
 UNKNOWN = "-"
 
@@ -57,3 +58,11 @@ def overtaken(found: Overtaking, now: float) -> str:
     left = found.at - now
     when = f"in {duration(left)}" if left > 0 else "at any moment"
     return f"retention overtakes {when} ({found.by} on the source), as things go now{gone}"
+
+
+def run(brief: RunBrief, source: str, now: float) -> str:
+    """Word a runbook that has not ended; a fence first, as somebody's producers are refused."""
+    fence = f"PRODUCERS ON {source} ARE FENCED: " if brief.fenced else ""
+    step = f", {brief.step}" if brief.step else ""
+    why = f" ({brief.why})" if brief.why else ""
+    return f"{fence}{brief.kind} is {brief.state} for {duration(now - brief.began)}{step}{why}"

@@ -6,7 +6,7 @@ import asyncio
 import re
 
 from ccr_tui.state import STALE_AFTER, ConsoleMode, ConsoleState
-from engine.api.snapshots import EngineSnapshot, FlowState
+from engine.api.snapshots import EngineSnapshot, FlowState, RunBrief
 from engine.errors import ConnectError
 from tests.tui.driving import (
     console,
@@ -119,6 +119,21 @@ async def test_the_lag_screen_keeps_its_rows_while_the_engine_is_away() -> None:
         engine.error = None
         await until_gone(app, "ENGINE LOST")
         assert "orders.eu" in screen_text(app)
+
+
+async def test_a_fence_that_is_up_is_above_everything() -> None:
+    engine = small_engine()
+    run = RunBrief(
+        "20261123-0101", "promote", "undoing", "Fence producers on primary", T0 - 75,
+        fenced=True, crossed=False, why="aborted by an operator",
+    )  # fmt: skip
+    async with console(engine) as (app, pilot):
+        engine.set_flow("primary-to-dr", run=run)
+        await until_shown(app, "primary-to-dr: PRODUCERS ON primary ARE FENCED: promote is undoing")
+        await open_lag(app, pilot)
+        await until_shown(app, "ARE FENCED")
+        engine.set_flow("primary-to-dr", run=None)
+        await until_gone(app, "ARE FENCED")
 
 
 def test_data_grows_old_by_itself() -> None:

@@ -33,6 +33,7 @@ from engine.api.snapshots import (
     PartitionState,
     RatePoint,
     Reason,
+    RunBrief,
     SkippedRange,
     SyncSnapshot,
     SyncState,
@@ -100,6 +101,9 @@ PARTITION = PartitionSnapshot(
     trend=Trend.DRAINING,
     observed_at=100.0,
     version=9,
+)
+RUN = RunBrief(
+    "20261123-0101", "promote", "running", "Drain", 88.0, fenced=True, crossed=False, why=""
 )
 LONG = "a-topic-with-a-very-long-name.that-somebody-generated.from-a-schema.registry-subject.v12"
 
@@ -332,3 +336,9 @@ def test_table_sets_text_left_and_numbers_right_and_wraps_sentences() -> None:
     assert told[-1] == "bb    down   1,000"
     assert all(line.startswith("    word") and len(line) <= 80 for line in told[2:-1])
     assert sum(line.count("word") for line in told[2:-1]) == 30
+
+
+def test_a_fence_that_is_up_is_told() -> None:
+    told = " ".join(" ".join(lines(replace(SNAPSHOT, flows=(replace(FLOW, run=RUN),)))).split())
+    assert "PRODUCERS ON east ARE FENCED: promote is running for 12 s, Drain" in told
+    assert "ccr runbook east-to-west follows it" in told
