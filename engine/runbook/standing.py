@@ -15,6 +15,7 @@ from engine.errors import ConnectError
 from engine.kafka.cluster import AS_DEBUGGER, LATEST, Cluster
 from engine.kafka.fetch import TopicPartition
 from engine.kafka.metadata import ClusterMetadata
+from engine.runbook.leaders import ask_leaders
 from engine.runbook.standing_facts import Moving, Standing
 from engine.runbook.standing_words import waited_for
 from engine.runbook.tails import Tails
@@ -94,21 +95,25 @@ class _Watch:
         metadata = await self._source.metadata(self._topics)
         known = {topic: found.partitions for topic, found in metadata.topics.items()}
         self._unseen = [topic for topic in self._topics if not known.get(topic)]
-        wanted = {
-            (topic, partition): LATEST
-            for topic in self._topics
-            for partition in known.get(topic, ())
-        }
+        wanted = [(topic, number) for topic in self._topics for number in known.get(topic, ())]
         self._asked_at = time.monotonic()
-        ends = await self._source.list_offsets(wanted, metadata, replica=AS_DEBUGGER)
+        ends = await self._offsets(wanted, metadata, replica=AS_DEBUGGER)
         await self._note(ends, metadata)
         # After the ends: what was stable up to there is so still, whatever was appended since.
-        stable = await self._source.list_offsets(wanted, metadata, isolation=READ_COMMITTED)
+        stable = await self._offsets(wanted, metadata, isolation=READ_COMMITTED)
         self._stable |= stable
         self._unanswered = {key for key in wanted if key not in ends or key not in stable}
         self._restart(self._unanswered)
         await self._name(metadata)
         self.looked = True
+
+    async def _offsets(
+        self, wanted: Iterable[TopicPartition], metadata: ClusterMetadata, **how: int
+    ) -> dict[TopicPartition, int]:
+        async def ask(keys: list[TopicPartition]) -> dict[TopicPartition, int]:
+            return await self._source.list_offsets(dict.fromkeys(keys, LATEST), metadata, **how)
+
+        return await ask_leaders(wanted, metadata, ask)
 
     def nothing_heard(self) -> None:
         """Count all partitions as unanswered."""

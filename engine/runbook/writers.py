@@ -6,19 +6,22 @@ transactional ids behind them, to whoever may DESCRIBE those.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from engine.errors import KafkaError
+from engine.errors import ConnectError, KafkaError
 from engine.kafka.cluster import Cluster
 from engine.kafka.describe_producers import ProducerState
 from engine.kafka.fetch import TopicPartition
 from engine.kafka.list_transactions import TransactionState, open_transactions
 from engine.kafka.metadata import ClusterMetadata
+from engine.runbook.leaders import ANSWER_S, ask_leaders
 from engine.runbook.standing_facts import OpenTransaction, Writer
 
 _Producers = Mapping[int, ProducerState]
+_Told = _Producers | KafkaError
 
 
 class Writers:
@@ -37,9 +40,13 @@ class Writers:
         return "; ".join(self._not_told.values())
 
     async def look(self, partitions: Collection[TopicPartition], metadata: ClusterMetadata) -> None:
-        """Ask for the producers of partitions. Raises ConnectError."""
+        """Ask for the producers of partitions."""
+
+        async def ask(keys: list[TopicPartition]) -> Mapping[TopicPartition, _Told]:
+            return await self._source.describe_producers(keys, metadata)
+
         try:
-            answers = await self._source.describe_producers(partitions, metadata)
+            answers = await ask_leaders(partitions, metadata, ask)
         except KafkaError as error:  # before Kafka 2.8
             self._not_told["producers"] = f"producers cannot be named: {error.cause}"
             return
@@ -53,9 +60,12 @@ class Writers:
             self._now[key] = answer
 
     async def look_for_transactions(self) -> None:
-        """Ask the coordinators for the open transactions. Raises ConnectError."""
+        """Ask the coordinators for the open transactions; names are missing while one is away."""
         try:
-            self._coordinated = await open_transactions(self._source)
+            async with asyncio.timeout(ANSWER_S):
+                self._coordinated = await open_transactions(self._source)
+        except (TimeoutError, ConnectError):
+            return
         except KafkaError as error:
             if not error.retriable:  # before Kafka 3.0
                 words = f"transactional ids cannot be named: {error.cause}"
