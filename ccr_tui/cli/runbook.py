@@ -1,4 +1,4 @@
-"""`ccr promote`, `ccr failover` and `ccr runbook`: begin a run, follow it, steer it."""
+"""`ccr promote`, `failover`, `failback` and `runbook`: begin a run, follow it, steer it."""
 
 from __future__ import annotations
 
@@ -48,6 +48,21 @@ def add_parser(subparsers: Subparsers) -> None:
         "arrived, move clients. No step waits for the source longer than it says. The promotion "
         "is recorded on the target: every engine refuses this direction from then on.",
     )
+    failback = _starting(
+        subparsers,
+        "failback",
+        "the old source is back: settle what never arrived, copy the delta back",
+        "After a failover, when the old source has returned: find the records that never arrived, "
+        "export them, re-inject them or keep them aside, and mirror the other way from where the "
+        "two diverged, so that only the delta is copied. Then ccr promote of that flow leads home.",
+    )
+    failback.add_argument(
+        "--mode",
+        choices=["reinject", "keep-aside", "discard"],
+        default="keep-aside",
+        help="what becomes of records that never arrived: appended on the new primary, exported "
+        "only (default), or nothing; discard asks for 'discard FLOW' to be typed",
+    )
     follow = subparsers.add_parser(
         "runbook",
         help="follow a flow's run, or steer it",
@@ -94,6 +109,8 @@ async def run_start(args: argparse.Namespace) -> int:
     options = RunOptions()
     if kind is RunKind.PROMOTE:
         options = RunOptions(args.fence, False if args.no_reverse else None, args.verify)
+    elif kind is RunKind.FAILBACK:
+        options = RunOptions(mode=args.mode)
     async with attach_or_spawn(args.config, read_only=args.read_only) as attached:
         api = attached.api
         await _ready(api, args.flow)
@@ -124,12 +141,13 @@ async def _carry_out(
     if stopping:
         first = stopping[0]
         raise RefusedError(f"starting {plan.kind} of flow", plan.flow, first.text, first.next_step)
+    discards = options.mode == "discard"
     await asyncio.to_thread(
         require_confirmation,
         args.confirm,
-        plan.flow,
+        f"discard {plan.flow}" if discards else plan.flow,
         f"starting {plan.kind} of flow",
-        f"{plan.target} becomes the primary.",
+        _warning(plan, discards=discards),
     )
     run = (await api.runbooks.start(plan.flow, plan.kind, options, plan.digest)).text
     try:
@@ -137,6 +155,14 @@ async def _carry_out(
     except asyncio.CancelledError:
         await _interrupted(api, plan.flow, run, as_json=args.json)
         raise
+
+
+def _warning(plan: Plan, *, discards: bool) -> str:
+    if discards:
+        return f"What never arrived on {plan.target} is given up for good."
+    if plan.kind == "failback":
+        return f"{plan.source} is written to again."
+    return f"{plan.target} becomes the primary."
 
 
 async def _interrupted(api: EngineApi, flow: str, run: str, *, as_json: bool) -> None:

@@ -18,6 +18,7 @@ class RunKind(StrEnum):
 
     PROMOTE = "promote"  # planned: drained, nothing is lost
     FAILOVER = "failover"  # now, with what is lost shown beforehand
+    FAILBACK = "failback"  # the old source is back: settle what never arrived, copy the delta back
 
 
 class RunState(StrEnum):
@@ -61,6 +62,12 @@ class StepName(StrEnum):
     CUT_OVER = "cut-over"
     LIFT = "lift"
     REVERSE = "reverse"
+    FIND = "find"
+    EXPORT = "export"
+    SETTLE = "settle"
+    WAY_BACK = "way-back"
+    CATCH_UP = "catch-up"
+    PASS_OVER = "pass-over"  # noqa: S105  (no password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,7 @@ class RunOptions:
     fence: str | None = None
     reverse: bool | None = None
     verify: str | None = None
+    mode: str | None = None  # failback: reinject, keep-aside (None, too) or discard
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ class Desk:
     def __init__(self, engine: Engine, reloader: Reloader, folder: Path | None) -> None:
         self._engine = engine
         self._reloader = reloader
+        self._folder = folder
         self._journal = Journal(folder)
         self._runners: dict[str, Runner] = {}  # by flow
         self._beginning: set[str] = set()
@@ -84,17 +85,20 @@ class Desk:
         run = next(each for each in runs_of(flow.record) if not each.state.ended)
         if run.state is RunState.FAILED:
             return  # an operator says when
-        promotion = flow.record.promotion
-        crossed = run.crossed or (promotion is not None and promotion.run == run.id)
-        run = replace(run, crossed=crossed, interrupted=run.interrupted + 1)
-        if not crossed and run.state is RunState.RUNNING:
+        runner = self._carry(replace(run, interrupted=run.interrupted + 1))
+        if runner.is_crossed():
+            runner.ledger.change(crossed=True)
+        elif run.state is RunState.RUNNING:
             died = Reason(f"the engine on {run.host} died or let go of it, so it is undone")
-            run = replace(run, state=RunState.UNDOING, reason=died)
-        log.warning("run %s of flow %s is taken up: %s", run.id, name, run.state)
-        self._carry(run).start()
+            runner.ledger.change(state=RunState.UNDOING, reason=died)
+        log.warning("run %s of flow %s is taken up: %s", run.id, name, runner.run.state)
+        runner.start()
+
+    def _situation(self, flow: str, kind: RunKind, options: RunOptions) -> Situation:
+        return Situation(self._engine, self._reloader, kind, flow, options, self._folder)
 
     def _carry(self, run: Run) -> Runner:
-        situation = Situation(self._engine, self._reloader, run.kind, run.flow, run.options)
+        situation = self._situation(run.flow, run.kind, run.options)
         runner = Runner(situation, Ledger(situation, run, self._journal))
         self._runners[run.flow] = runner
         return runner
@@ -105,7 +109,7 @@ class Desk:
         self, flow: str, kind: RunKind, options: RunOptions, loss: LossSnapshot | None
     ) -> Plan:
         """Plan a run; `loss` is what would be lost now. Raises RefusedError."""
-        situation = Situation(self._engine, self._reloader, kind, flow, options)
+        situation = self._situation(flow, kind, options)
         return await make_plan(situation, loss)
 
     async def start(

@@ -78,12 +78,6 @@ class Ledger:
         what = f"{self.run.kind} ({self.run.id})"
         self._situation.engine.events.emit(severity, self.run.flow, f"{what} {text}", next_step)
 
-    @property
-    def promoted(self) -> bool:
-        """Whether this run's promotion is on record."""
-        promotion = self._situation.flow.record.promotion
-        return promotion is not None and promotion.run == self.run.id
-
 
 class StepTelling:
     """What a step says goes into the run; see engine.runbook.steps.base.Telling."""

@@ -15,8 +15,11 @@ from engine.runbook.sequences import sequence
 from engine.runbook.situation import Situation
 from engine.runbook.steps.base import Action
 
-EXAMINE_S = 15.0
-FAILOVER_EXAMINE_S = 5.0  # minutes matter, and the source may be gone
+EXAMINE_S = {
+    RunKind.PROMOTE: 15.0,
+    RunKind.FAILOVER: 5.0,  # minutes matter, and the source may be gone
+    RunKind.FAILBACK: 50.0,  # records are read for it
+}
 
 
 async def make_plan(situation: Situation, loss: LossSnapshot | None) -> Plan:
@@ -42,7 +45,7 @@ async def make_plan(situation: Situation, loss: LossSnapshot | None) -> Plan:
 
 
 async def _examined(situation: Situation, action: Action) -> list[RunFinding]:
-    seconds = EXAMINE_S if situation.kind is RunKind.PROMOTE else FAILOVER_EXAMINE_S
+    seconds = EXAMINE_S[situation.kind]
     try:
         async with asyncio.timeout(seconds):
             return await action.examine()
@@ -58,7 +61,7 @@ def _first(situation: Situation) -> Iterable[RunFinding]:
     """Find what concerns the run as a whole."""
     flow = situation.flow
     promotion = flow.record.promotion
-    if promotion is not None:
+    if promotion is not None and situation.kind is not RunKind.FAILBACK:
         yield RunFinding(None, True, f"its mirrors were promoted already, by run {promotion.run}")
     elif not flow.owned_here:
         owner = flow.snapshot().owner

@@ -42,6 +42,11 @@ class Runner:
         """Begin, or go on with what another engine began."""
         self._task = asyncio.create_task(self._run(), name=f"run {self.run.id}")
 
+    def is_crossed(self) -> bool:
+        """Whether the run, as an engine has left it, is behind the point of no return."""
+        under_way = [step for step in self.run.steps if step.state is not StepState.PENDING]
+        return self.run.crossed or any(self._actions[step.name].is_crossed() for step in under_way)
+
     @property
     def working(self) -> bool:
         """Whether it is at it."""
@@ -70,7 +75,7 @@ class Runner:
             raise RefusedError(
                 "aborting run",
                 run.id,
-                "it is behind the point of no return: the promotion is recorded",
+                "it is behind the point of no return",
                 "Let it go on; the way back is a switch in the other direction",
             )
         if run.state is RunState.UNDOING:
@@ -160,7 +165,7 @@ class Runner:
         self.ledger.change_step(step.name, state=StepState.FAILED, ended=time.time(), reason=reason)
         # What was not answered has been found out once this is written.
         await self.ledger.write()
-        if self.run.crossed or self.ledger.promoted:
+        if self.run.crossed or self._actions[step.name].is_crossed():
             self.ledger.change(state=RunState.FAILED, reason=reason, crossed=True)
             self.ledger.tell(Severity.ERROR, f"stopped: {reason.text}", "Then resume it")
         else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from engine.api.runbook_snapshots import RunKind, RunOptions
 from engine.config.flow_section import FlowConfig
@@ -14,6 +16,7 @@ from engine.kafka.fetch import TopicPartition
 from engine.reload.reloader import Reloader
 from engine.replication.flow import Flow
 from engine.replication.topics.selection import TopicSelector
+from engine.runbook.divergence import Mode, Sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Situation:
     kind: RunKind
     flow_name: str
     options: RunOptions
+    folder: Path | None  # where files of runs are put, if anywhere
 
     @property
     def flow(self) -> Flow:
@@ -76,6 +80,49 @@ class Situation:
                 )
         return SwitchConfig.model_validate({**section.model_dump(), **changes})
 
+    @property
+    def mode(self) -> Mode:
+        """What becomes of records that never arrived; raises RefusedError."""
+        chosen = self.options.mode or Mode.KEEP_ASIDE.value
+        if chosen not in set(Mode):
+            known = ", ".join(Mode)
+            raise RefusedError(
+                "planning a run of flow", self.flow_name, f"mode {chosen!r} is none of {known}"
+            )
+        return Mode(chosen)
+
+    @property
+    def sides(self) -> Sides:
+        """The flow with its clusters."""
+        return Sides(self.flow_name, self.config, self.source, self.target)
+
+    @property
+    def reverse(self) -> Sides:
+        """The flow the other way: the one that the configuration has, or the one to be made."""
+        name = self.flow_back or f"{self.flow_name}-back"
+        flows = self.engine.config.flows
+        section = flows.get(name) or FlowConfig.model_validate(reversed_section(self.config))
+        return Sides(name, section, self.target, self.source)
+
+    @property
+    def flow_back(self) -> str | None:
+        """A flow of the configuration that goes the other way."""
+        for name, flow in self.engine.config.flows.items():
+            if (flow.source, flow.target) == (self.config.target, self.config.source):
+                return name
+        return None
+
+    @property
+    def promoted_here(self) -> Situation | None:
+        """The promoted flow whose way back this is, if it rests in this engine: itself, or the one
+        of the other direction.
+        """
+        for name in (self.flow_name, self.flow_back):
+            flow = self.engine.flows.get(name or "")
+            if flow is not None and flow.owned_here and flow.record.promotion is not None:
+                return replace(self, flow_name=flow.name)
+        return None
+
     def mirrored(self) -> dict[TopicPartition, Mirrored]:
         """Return the partitions that have a position: on the board, or as they were written last.
 
@@ -104,3 +151,12 @@ class Situation:
     def mirrors(self) -> list[str]:
         """Return the mirror topics, sorted."""
         return sorted({each.target[0] for each in self.mirrored().values()})
+
+
+def reversed_section(config: FlowConfig) -> dict[str, Any]:
+    """Return a flow's section turned round: what is not about a direction stays."""
+    section: dict[str, Any] = config.model_dump(mode="json", exclude_unset=True)
+    section |= {"source": config.target, "target": config.source}
+    for key in ("start", "replication_factor", "offsets"):
+        section.pop(key, None)
+    return section

@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from engine.api.runbook_snapshots import Run, RunKind, RunState, Step, StepState
 from engine.service import loss_wording, wording
 
-_TITLES = {RunKind.PROMOTE: "Planned promotion", RunKind.FAILOVER: "Failover"}
+_TITLES = {
+    RunKind.PROMOTE: "Planned promotion",
+    RunKind.FAILOVER: "Failover",
+    RunKind.FAILBACK: "Failback",
+}
 WORST_TOPICS = 10
 
 
@@ -21,6 +25,8 @@ def sentence(run: Run) -> str:
     """Say in one sentence how it went."""
     took = wording.duration((run.ended or time.time()) - run.began)
     match run.state:
+        case RunState.DONE if run.kind is RunKind.FAILBACK:
+            return f"{run.source} has all that {run.target} has, since {moment(run.ended)}."
         case RunState.DONE:
             return f"{run.target} is the primary for flow {run.flow} since {moment(run.ended)}."
         case RunState.UNDONE:
@@ -67,6 +73,7 @@ def _options(run: Run) -> str:
         "fence": run.options.fence,
         "verify": run.options.verify,
         "reverse": run.options.reverse,
+        "mode": run.options.mode,
     }
     told = [f"{name} {value}" for name, value in chosen.items() if value is not None]
     return ", ".join(told) or "as the flow's switch section has them"
@@ -106,6 +113,11 @@ def _undo_left(run: Run) -> Iterator[str]:
     yield ""
     if run.state is RunState.UNDONE:
         yield "Nothing is left to undo: everything is as it was before."
+    elif run.kind is RunKind.FAILBACK and run.state is RunState.DONE:
+        yield (
+            f"{run.target} is still the primary. `ccr promote` of the flow from {run.target} to "
+            f"{run.source} leads home, planned."
+        )
     elif run.crossed:
         yield (
             f"The promotion stands. The way back is a switch in the other direction, from "

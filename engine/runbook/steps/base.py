@@ -91,6 +91,10 @@ class Action(ABC):
         """Undo it, done or half done; raises CcrError, and is then called again."""
         return
 
+    def is_crossed(self) -> bool:
+        """Whether a step that failed, or died, may have led behind the point of no return."""
+        return self.crosses
+
     def stop(self, text: str, next_step: str = "") -> RunFinding:
         """Word what the run cannot begin with."""
         return RunFinding(self.name, stops=True, text=text, next_step=next_step)

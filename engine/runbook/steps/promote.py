@@ -46,6 +46,10 @@ class Promote(Action):
             f"{len(situation.mirrors())} topics any more"
         )
 
+    def is_crossed(self) -> bool:
+        """Whether it is on record."""
+        return self.situation.flow.record.promotion is not None
+
 
 class Grant(Action):
     """Grants what mirrors were kept from: WRITE, as the source's ACLs have it."""

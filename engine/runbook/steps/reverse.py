@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from engine.api.local_config import LocalConfigApi
 from engine.api.runbook_snapshots import RunFinding, StepName
 from engine.config.editing.edits import Put
-from engine.config.flow_section import FlowConfig, Rename
+from engine.config.flow_section import Rename
 from engine.replication.flow import Flow
+from engine.runbook.situation import reversed_section
 from engine.runbook.steps.base import Action, Telling
 
 LOOK_S = 0.1
@@ -24,7 +25,7 @@ class Reverse(Action):
     def title(self) -> str:
         """What it does."""
         config = self.situation.config
-        there = self._there()
+        there = self.situation.flow_back
         if there:
             return f"See that {there} mirrors {config.target} to {config.source}"
         return f"Mirror {config.target} to {config.source}: new flow {self._name}"
@@ -36,20 +37,12 @@ class Reverse(Action):
 
     @property
     def _name(self) -> str:
-        return f"{self.situation.flow_name}-back"
-
-    def _there(self) -> str | None:
-        """Name a flow that goes the other way already."""
-        config = self.situation.config
-        for name, flow in self.situation.engine.config.flows.items():
-            if (flow.source, flow.target) == (config.target, config.source):
-                return name
-        return None
+        return self.situation.reverse.flow
 
     async def examine(self) -> list[RunFinding]:
         """Find what would keep it from being added."""
-        if self._there():
-            return self._of(self.situation.engine.flow(self._there() or ""))
+        if self.situation.flow_back:
+            return self._of(self.situation.engine.flow(self.situation.flow_back or ""))
         if self.situation.config.rename is not Rename.IDENTITY:
             return [
                 self.warn(
@@ -85,16 +78,16 @@ class Reverse(Action):
 
     async def act(self, telling: Telling) -> None:
         """Add it, unless it is there, and wait until it mirrors."""
-        if self.situation.config.rename is not Rename.IDENTITY and not self._there():
+        if self.situation.config.rename is not Rename.IDENTITY and not self.situation.flow_back:
             telling.found("no flow back: topics have other names on the target")
             return
-        if not self._there():
+        if not self.situation.flow_back:
             api = self._api()
             document = await api.document()
             section = reversed_section(self.situation.config)
             applied = await api.save([Put(("flows", self._name), section)], document.digest)
             telling.found(f"{document.path}: {applied.text}")
-        name = self._there() or self._name
+        name = self._name
         telling.waits_for(f"{name} to run")
         flow = self.situation.engine.flow(name)
         if flow.record.promotion is not None:
@@ -110,12 +103,3 @@ class Reverse(Action):
             if flow.owned_here and flow.record.promotion is None and flow.mirroring.refreshed_at:
                 return
             await asyncio.sleep(LOOK_S)
-
-
-def reversed_section(config: FlowConfig) -> dict[str, Any]:
-    """Return a flow's section turned round: what is not about a direction stays."""
-    section: dict[str, Any] = config.model_dump(mode="json", exclude_unset=True, by_alias=True)
-    section |= {"source": config.target, "target": config.source}
-    for key in ("start", "replication_factor", "offsets"):
-        section.pop(key, None)
-    return section
