@@ -94,16 +94,25 @@ class _Watch:
         """Look at all partitions once. Raises ConnectError and KafkaError."""
         metadata = await self._source.metadata(self._topics)
         known = {topic: found.partitions for topic, found in metadata.topics.items()}
-        self._unseen = [topic for topic in self._topics if not known.get(topic)]
+        unseen = [topic for topic in self._topics if not known.get(topic)]
         wanted = [(topic, number) for topic in self._topics for number in known.get(topic, ())]
-        self._asked_at = time.monotonic()
+        asked_at = time.monotonic()
         ends = await self._offsets(wanted, metadata, replica=AS_DEBUGGER)
-        await self._note(ends, metadata)
+        grown = {
+            key: (before, ends[key])
+            for key, before in self._ends.items()
+            if ends.get(key, before) > before
+        }
+        written = await self._tails.with_records(grown, metadata)
         # After the ends: what was stable up to there is so still, whatever was appended since.
         stable = await self._offsets(wanted, metadata, isolation=READ_COMMITTED)
-        self._stable |= stable
+        # Taken note of all at once: who looks may be cancelled while he asks.
+        self._asked_at, self._unseen = asked_at, unseen
         self._unanswered = {key for key in wanted if key not in ends or key not in stable}
         self._restart(self._unanswered)
+        unread = grown.keys() - written.keys()
+        self._note({key: end for key, end in ends.items() if key not in unread}, written, stable)
+        self._restart(unread)
         await self._name(metadata)
         self.looked = True
 
@@ -123,25 +132,22 @@ class _Watch:
     def _restart(self, keys: Iterable[TopicPartition]) -> None:
         self._since |= dict.fromkeys(keys, time.monotonic())
 
-    async def _note(self, ends: dict[TopicPartition, int], metadata: ClusterMetadata) -> None:
-        """Take note of ends, and of which partitions got records since the last look."""
-        grown = {
-            key: (before, ends[key])
-            for key, before in self._ends.items()
-            if ends.get(key, before) > before
-        }
-        told = await self._tails.with_records(grown, metadata)
-        only_markers = {key for key, written in told.items() if not written}
-        self._written |= told.keys() - only_markers
+    def _note(
+        self,
+        ends: dict[TopicPartition, int],
+        written: dict[TopicPartition, bool],
+        stable: dict[TopicPartition, int],
+    ) -> None:
+        """Take note of ends that are known for what they are."""
+        self._written |= {key for key, records in written.items() if records}
         self._restart(
             key
             for key, end in ends.items()
-            if key not in only_markers and self._ends.get(key) != end
+            if self._ends.get(key) != end and written.get(key, True)
         )
-        for key, end in ends.items():
-            if key not in grown or key in told:
-                self._ends[key] = end
-            self._first.setdefault(key, end)
+        self._ends |= ends
+        self._stable |= stable
+        self._first = ends | self._first
 
     async def _name(self, metadata: ClusterMetadata) -> None:
         """Find out who writes, and whose transactions are open."""
