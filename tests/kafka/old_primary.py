@@ -41,7 +41,7 @@ class Site:
     sandbox: Sandbox
     folder: Path
     name: str
-    settings: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)  # of the flow, not of the one back
 
     def __post_init__(self) -> None:
         run = uuid.uuid4().hex[:8]
@@ -51,14 +51,13 @@ class Site:
 
     def flows(self) -> dict[str, object]:
         """Both flows' sections."""
-        common = {
+        common: dict[str, object] = {
             "topics": {"include": [f"{self.topic}.*"]},
             "topic_refresh": "500ms",
             "groups": {"interval": "500ms"},
-            **self.settings,
         }
         return {
-            self.there: {"source": "east", "target": "west", **common, "checkpoint_interval": "1m"},
+            self.there: {"source": "east", "target": "west", **common, **self.settings},
             self.back: {"source": "west", "target": "east", **common},
         }
 

@@ -63,6 +63,8 @@ class Lab:
 
 
 Row = tuple[str, int, int, int, bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]
+KNOWS_LITTLE = {"checkpoint_interval": "1m"}
+"""The engine is killed before it has written down what it mirrored."""
 NAMES = ("found", "answers", *Mode)
 
 
@@ -74,7 +76,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     sandbox = Sandbox(folder / "sandbox", clusters, ephemeral=True)
     asyncio.run(sandbox.up())
     try:
-        sites = {name: Site(sandbox, folder, name) for name in NAMES}
+        sites = {name: Site(sandbox, folder, name, KNOWS_LITTLE) for name in NAMES}
+        for mode in (Mode.KEEP_ASIDE, Mode.DISCARD):
+            sites[mode].settings = {"checkpoint_interval": "50ms"}
         asyncio.run(fail_over(sandbox, folder, list(sites.values()), 30))
         yield Lab(sandbox, sites)
     finally:
@@ -299,7 +303,8 @@ async def test_answers_that_are_lost_double_nothing(
     """Every second append is carried out, and its connection ends before it says so."""
     site = lab.sites["answers"]
     before = {side: Counter(await site.content(side)) for side in ("east", "west")}
-    append, lost = Carrier._append, []
+    append = Carrier._append
+    lost: list[Appended] = []
 
     async def cut_off(self: Carrier, partition: MirrorPartition, out: Append) -> Appended:
         answer = await append(self, partition, out)

@@ -198,6 +198,7 @@ class Boundaries:
         if fork is None and low > position:
             each.gone = max(0, low - position - there.remaining)
             partition.acked.source = low
+            partition.history.source_epoch = -1
             _pass(partition, leftover)
             leftover = []
         else:

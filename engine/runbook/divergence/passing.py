@@ -53,6 +53,7 @@ async def pass_over(
                     position = reached
             if position > first:
                 partition.acked.source = position
+                partition.history.source_epoch = -1  # of records before those
                 moved.append(partition)
     finally:
         reader.close()

@@ -170,6 +170,7 @@ class _Settler:
             reason = REASONS[self._mode]
             partition.history.skip(SkippedRange(first, found.end, time.time(), reason))
             partition.acked.source = found.end
+            partition.history.source_epoch = -1  # of records before those
             partition.set_state(PartitionState.STARTING)  # what it stopped for is passed over
         await self._carrier.keep([partition])
 
