@@ -7,12 +7,15 @@ first that somebody else wrote.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from engine.kafka.fetch import TopicPartition
 from engine.replication.checkpoints import CheckpointWriter
 from engine.replication.partition import MirrorPartition
 from engine.replication.positions import load_checkpoint
 from engine.replication.state_records import FlowRecord
 from engine.replication.verify.reading import Reader
+from engine.runbook.divergence.logs import Log, partition_logs
 from engine.runbook.divergence.model import Late, Remember, Sides
 from engine.runbook.divergence.records import by_a_flow, count
 from engine.runbook.divergence.strange import first_strange
@@ -22,52 +25,80 @@ from engine.runbook.divergence.unheard import Unheard
 async def pass_over(
     sides: Sides, record: FlowRecord, remember: Remember, back: FlowRecord
 ) -> tuple[Late, ...]:
-    """Move the flow's position behind what the reverse flow brought.
+    """Move the flow's position behind what the reverse flow brought, to the old primary's end.
 
-    `record` and `remember` are the flow's, `back` is the reverse flow's as its state topic has it
-    now. To be called again while that one runs, and last when it is drained, before its groups are
-    translated. Returns what others wrote to the old primary in the meantime, which never arrived
-    on the new one: to be looked for and settled as any divergence.
+    `record` and `remember` are the flow's, `back` is the reverse flow's as its state topic has it:
+    what its map covers is not read again. To be called again while that one runs, and last when it
+    is drained, before its groups are translated. Returns what others wrote to the old primary in
+    the meantime, which never arrived on the new one: to be found and settled as any divergence.
 
     Raises ConnectError, KafkaError and SupersededError.
     """
-    reader = Reader(sides.source)
-    writer = CheckpointWriter()
-    writer.loaded(record)
-    late, moved = [], []
+    keys = sorted(record.checkpoints)
+    metadata = await sides.source.metadata({topic for topic, _ in keys})
+    logs = await partition_logs(sides.source, metadata, keys, stable=True)
+    passer = _Passer(sides, record, back, logs)
     try:
-        for key in sorted(record.checkpoints):
-            reached = _reached(back, key)
-            partition = MirrorPartition(key, key[0], Unheard())
-            load_checkpoint(partition, record)
-            first = partition.acked.source
-            if reached <= first:
-                continue
-            position = _over_theirs(back, key, first, reached)
-            if position < reached:  # markers, or somebody's records
-                extent = position, reached
-                found = await count(reader, key, extent, by_a_flow, committed=True)
-                if found.records:
-                    late.append(Late(*key, position, reached, found.records))
-                else:
-                    position = reached
-            if position > first:
-                partition.acked.source = position
-                partition.history.source_epoch = -1  # of records before those
-                moved.append(partition)
+        for key in keys:
+            await passer.partition(key)
     finally:
-        reader.close()
-    if moved:
-        await remember(writer.encode(moved).entries)
-    return tuple(late)
+        passer.close()
+    if passer.moved:
+        writer = CheckpointWriter()
+        writer.loaded(record)
+        await remember(writer.encode(passer.moved).entries)
+    return tuple(passer.late)
 
 
-def _reached(back: FlowRecord, key: TopicPartition) -> int:
-    """Return the offset on the old primary up to which the reverse flow has appended."""
+class _Passer:
+    """Looks at partitions one by one."""
+
+    def __init__(
+        self,
+        sides: Sides,
+        record: FlowRecord,
+        back: FlowRecord,
+        logs: Mapping[TopicPartition, Log],
+    ) -> None:
+        self._committed = sides.config.isolation == "read_committed"
+        self._record = record
+        self._back = back
+        self._logs = logs
+        self._reader = Reader(sides.source)
+        self.moved: list[MirrorPartition] = []
+        self.late: list[Late] = []
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._reader.close()
+
+    async def partition(self, key: TopicPartition) -> None:
+        """Move one, as far as there are a flow's records alone."""
+        partition = MirrorPartition(key, key[0], Unheard())
+        load_checkpoint(partition, self._record)
+        log, first = self._logs[key], partition.acked.source
+        end = (log.stable if self._committed else log.high) or 0
+        if end <= first:
+            return
+        position = _over_theirs(self._back, key, first, end)
+        if position < end:  # newer than the map, markers, or somebody's records
+            extent = position, end
+            found = await count(self._reader, key, extent, by_a_flow, committed=self._committed)
+            if found.records:
+                self.late.append(Late(*key, position, end, found.records))
+            else:
+                position = end
+        if position > first:
+            partition.acked.source = position
+            partition.history.source_epoch = -1  # of records before those
+            self.moved.append(partition)
+
+
+def _over_theirs(back: FlowRecord, key: TopicPartition, first: int, end: int) -> int:
+    """Return the first offset that the reverse flow's map does not have."""
     checkpoint = back.checkpoints.get(key)
-    return checkpoint.progress.target if checkpoint else 0
-
-
-def _over_theirs(back: FlowRecord, key: TopicPartition, first: int, reached: int) -> int:
-    others = back.checkpoints[key].history.foreign > 0
-    return first_strange(back.offset_map(key), first, reached, others=others)
+    if checkpoint is None:
+        return first
+    others = checkpoint.history.foreign > 0
+    reached = min(end, checkpoint.progress.target)
+    return max(first, first_strange(back.offset_map(key), first, reached, others=others))
