@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from engine.api.runbook_snapshots import RunKind, RunOptions
-from engine.config.flow_section import FlowConfig
+from engine.config.flow_section import FlowConfig, TopicSelection
+from engine.config.matching import Pattern
 from engine.config.switch_section import FenceKind, SwitchConfig, VerifyExtent
 from engine.engine import Engine
 from engine.errors import RefusedError
@@ -106,11 +108,30 @@ class Situation:
 
     @property
     def flow_back(self) -> str | None:
-        """A flow of the configuration that goes the other way."""
-        for name, flow in self.engine.config.flows.items():
-            if (flow.source, flow.target) == (self.config.target, self.config.source):
+        """A flow of the configuration that mirrors all of these topics the other way."""
+        mirrors = self.mirrors()
+        for name, flow in self._other_way():
+            if flow.topics == self.config.topics:
+                return name
+            taken = _taken(flow.topics, mirrors)
+            if taken and len(taken) == len(mirrors):
                 return name
         return None
+
+    @property
+    def flows_in_part(self) -> list[str]:
+        """Flows that mirror some of these topics the other way, and not all."""
+        mirrors = self.mirrors()
+        return [
+            name
+            for name, flow in self._other_way()
+            if name != self.flow_back and _taken(flow.topics, mirrors)
+        ]
+
+    def _other_way(self) -> Iterator[tuple[str, FlowConfig]]:
+        for name, flow in self.engine.config.flows.items():
+            if (flow.source, flow.target) == (self.config.target, self.config.source):
+                yield name, flow
 
     @property
     def promoted_here(self) -> Situation | None:
@@ -151,6 +172,18 @@ class Situation:
     def mirrors(self) -> list[str]:
         """Return the mirror topics, sorted."""
         return sorted({each.target[0] for each in self.mirrored().values()})
+
+
+def _taken(selection: TopicSelection, topics: list[str]) -> list[str]:
+    """Return the topics that are selected. Raises TooSlowError."""
+    include = [Pattern(regex) for regex in selection.include]
+    exclude = [Pattern(regex) for regex in selection.exclude]
+    return [
+        topic
+        for topic in topics
+        if any(each.matches(topic) for each in include)
+        and not any(each.matches(topic) for each in exclude)
+    ]
 
 
 def reversed_section(config: FlowConfig) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from engine.sandbox import Sandbox
 from tests.kafka.engines import until, until_async
 
 PARTITIONS = 2
+PLAIN = RunOptions()
 ENDED = (RunState.DONE, RunState.UNDONE, RunState.FAILED)
 
 
@@ -35,12 +36,26 @@ class Site:
     topic: str
     switch: dict[str, object] = field(default_factory=dict)
     limits: dict[str, object] = field(default_factory=dict)
+    beside: list[Site] = field(default_factory=list)  # whose flows are in the same configuration
 
     @property
     def moved(self) -> list[str]:
         """Where clients were told to go, by the cut-over commands of all runs."""
         path = self.folder / "moved"
         return path.read_text().split() if path.exists() else []
+
+    @property
+    def section(self) -> dict[str, object]:
+        """The flow's section."""
+        return {
+            "source": "east",
+            "target": "west",
+            "topics": {"include": [re.escape(self.topic)]},
+            "topic_refresh": "500ms",
+            "limits": self.limits,
+            "groups": {"include": [re.escape(self.topic)], "interval": "1s"},
+            "switch": {"cut_over": f"echo $CCR_TARGET >> {self.folder}/moved", **self.switch},
+        }
 
     @property
     def config(self) -> Path:
@@ -51,16 +66,8 @@ class Site:
                 name: {"bootstrap_servers": self.sandbox.bootstrap(name).split(",")}
                 for name in ("east", "west")
             }
-            flow = {
-                "source": "east",
-                "target": "west",
-                "topics": {"include": [re.escape(self.topic)]},
-                "topic_refresh": "500ms",
-                "limits": self.limits,
-                "groups": {"include": [re.escape(self.topic)], "interval": "1s"},
-                "switch": {"cut_over": f"echo $CCR_TARGET >> {self.folder}/moved", **self.switch},
-            }
-            config = {"version": 1, "clusters": clusters, "flows": {self.flow: flow}}
+            flows = {each.flow: each.section for each in (self, *self.beside)}
+            config = {"version": 1, "clusters": clusters, "flows": flows}
             path.write_text(yaml.safe_dump(config))
         return path
 
@@ -96,11 +103,13 @@ class Hands:
     async def plan(self, kind: RunKind, flow: str | None = None) -> Plan:
         return await self.api.runbooks.plan(flow or self.site.flow, kind, RunOptions())
 
-    async def start(self, kind: RunKind, flow: str | None = None) -> str:
+    async def start(
+        self, kind: RunKind, flow: str | None = None, options: RunOptions = PLAIN
+    ) -> str:
         flow = flow or self.site.flow
-        plan = await self.plan(kind, flow)
+        plan = await self.api.runbooks.plan(flow, kind, options)
         assert not [each for each in plan.findings if each.stops]
-        return (await self.api.runbooks.start(flow, kind, RunOptions(), plan.digest)).text
+        return (await self.api.runbooks.start(flow, kind, options, plan.digest)).text
 
     async def latest(self, flow: str | None = None) -> Run:
         return (await self.api.runbooks.runs(flow or self.site.flow)).runs[0]

@@ -7,7 +7,9 @@ from typing import ClassVar
 
 from engine.api.runbook_snapshots import RunFinding, StepName
 from engine.api.snapshots import PartitionState
-from engine.kafka.cluster import LATEST
+from engine.kafka.cluster import LATEST, Cluster
+from engine.kafka.fetch import TopicPartition
+from engine.replication.flow import Flow
 from engine.runbook.steps.base import Action, StepFailedError, Telling
 
 LOOK_S = 0.1
@@ -53,39 +55,46 @@ class Drain(Action):
 
     async def act(self, telling: Telling) -> None:
         """Wait."""
-        flow = self.situation.flow
-        source = self.situation.source
-        board = flow.board
-        metadata = await source.metadata(self.situation.topics())
-        ends = await source.list_offsets(
-            dict.fromkeys(board.partitions, LATEST),
-            metadata,
-            isolation=1 if flow.config.isolation == "read_committed" else 0,
-        )
-        unknown = board.partitions.keys() - ends.keys()
-        if unknown:
-            topic, number = min(unknown)
-            raise StepFailedError(
-                "draining", f"{topic}/{number}", "its end on the source is not told",
-                "Check its leader",
-            )  # fmt: skip
-        while True:
-            behind = {
-                key: ends[key] - partition.acked.source
-                for key, partition in board.partitions.items()
-                if key in ends and partition.acked.source < ends[key]
-            }
-            if not behind:
-                break
-            worst = max(behind, key=lambda key: behind[key])
-            telling.waits_for(
-                f"{sum(behind.values()):,} records on {len(behind)} partitions; "
-                f"most on {worst[0]}/{worst[1]}: {behind[worst]:,}"
-            )
-            await asyncio.sleep(LOOK_S)
-        await flow.mirroring.checkpoint()
+        ends = await mirrored_to_the_end(self.situation.flow, self.situation.source, telling)
+        await self.situation.flow.mirroring.checkpoint()
         telling.found(f"lag 0 on all {len(ends)} partitions, to the offset that they ended at")
         await telling.keep(ends=[[*key, end] for key, end in sorted(ends.items())])
+
+
+async def mirrored_to_the_end(
+    flow: Flow, source: Cluster, telling: Telling
+) -> dict[TopicPartition, int]:
+    """Wait until a flow has mirrored all that its source has now; return the source's ends.
+
+    Raises ConnectError and KafkaError.
+    """
+    board = flow.board
+    metadata = await source.metadata({topic for topic, _ in board.partitions})
+    committed = flow.config.isolation == "read_committed"
+    ends = await source.list_offsets(
+        dict.fromkeys(board.partitions, LATEST), metadata, isolation=1 if committed else 0
+    )
+    unknown = board.partitions.keys() - ends.keys()
+    if unknown:
+        topic, number = min(unknown)
+        raise StepFailedError(
+            "draining", f"{topic}/{number}", "its end on the source is not told",
+            "Check its leader",
+        )  # fmt: skip
+    while True:
+        behind = {
+            key: ends[key] - partition.acked.source
+            for key, partition in board.partitions.items()
+            if key in ends and not (partition.positioned and partition.acked.source >= ends[key])
+        }
+        if not behind:
+            return ends
+        worst = max(behind, key=lambda key: behind[key])
+        telling.waits_for(
+            f"{sum(behind.values()):,} records on {len(behind)} partitions; "
+            f"most on {worst[0]}/{worst[1]}: {behind[worst]:,}"
+        )
+        await asyncio.sleep(LOOK_S)
 
 
 class Stop(Action):

@@ -41,6 +41,14 @@ class Reverse(Action):
 
     async def examine(self) -> list[RunFinding]:
         """Find what would keep it from being added."""
+        in_part = self.situation.flows_in_part
+        if in_part:
+            return [
+                self.stop(
+                    f"flow {in_part[0]} mirrors some of these topics the other way, and not all",
+                    "Have it take all of them or none; or choose --no-reverse",
+                )
+            ]
         if self.situation.flow_back:
             return self._of(self.situation.engine.flow(self.situation.flow_back or ""))
         if self.situation.config.rename is not Rename.IDENTITY:

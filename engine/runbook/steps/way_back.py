@@ -9,6 +9,7 @@ from engine.api.runbook_snapshots import StepName
 from engine.runbook.divergence import Late, pass_over, read_record, seed, way_back
 from engine.runbook.steps.base import Action, Telling
 from engine.runbook.steps.diverged import found_before
+from engine.runbook.steps.drain import mirrored_to_the_end
 
 LOOK_S = 0.2
 
@@ -62,19 +63,20 @@ class CatchUp(Action):
         return 86_400.0
 
     async def act(self, telling: Telling) -> None:
-        """Wait for lag 0 once, with every partition where it belongs."""
-        while True:
-            flow = self.situation.engine.flow(self.situation.reverse.flow)
-            board = flow.board
-            placed = board.partitions and all(p.positioned for p in board.partitions.values())
-            if flow.owned_here and placed and board.lag_records == 0:
-                break
-            telling.waits_for(f"{board.lag_records or 0:,} records to be copied back")
+        """Wait for all that the new primary has now."""
+        reverse = self.situation.reverse
+        flow = self.situation.engine.flow(reverse.flow)
+        wanted = {each.target for each in self.situation.mirrored().values()}
+        while not wanted <= flow.board.partitions.keys():
+            telling.waits_for(f"{reverse.flow} to find all partitions")
             await asyncio.sleep(LOOK_S)
-        copied = flow.board
+        ends = await mirrored_to_the_end(flow, reverse.source, telling)
+        measures = [partition.measures for partition in flow.board.partitions.values()]
+        records = sum(each.records_total for each in measures)
+        size = sum(each.bytes_total for each in measures)
         telling.found(
-            f"lag 0; {copied.records_total:,} records ({copied.bytes_total:,} bytes) copied back "
-            "since this engine began"
+            f"lag 0 on all {len(ends)} partitions; {records:,} records ({size:,} bytes) were "
+            "copied back by this engine"
         )
 
 
