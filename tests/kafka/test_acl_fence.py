@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import itertools
+import re
+import shlex
+from functools import partial
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.protocol.admin import CreateAclsRequest
 
 from engine.config.cluster_section import ClusterConfig
 from engine.kafka import acls
@@ -34,12 +38,14 @@ from tests.kafka.fencing import (
     tried_again,
     writing,
 )
-from tests.secured import Secured
+from tests.kafka.test_fences import size_fence
+from tests.secured import Acls, Secured
 
 pytestmark = pytest.mark.kafka
 
 USER = "limited"
 TOPIC = ResourceType.TOPIC
+CLUSTER, TRANSACTIONAL_ID = 4, 5  # their ResourceType, which ccr does not look at
 
 
 def acl_fence(at: Cluster, *topics: str, principals: tuple[str, ...] = (EVERYONE,)) -> Fence:
@@ -93,7 +99,8 @@ async def test_nobody_writes_once_it_stands(secured: Secured, fresh_topic: Fresh
     async with source(secured.sandbox) as at:
         allowed = {binding(topic, Operation.WRITE), binding(topic, Operation.READ)}
         await grant(at, *allowed)
-        async with transactional_id(at, f"{topic}-writer"), writing(topic, client) as writers:
+        await allow(at, TRANSACTIONAL_ID, f"{topic}-writer", Operation.WRITE)
+        async with writing(topic, client) as writers:
             fence = acl_fence(at, topic)
             assert texts(await fence.examine())[Severity.STOP] == []
             record = await fence.record()
@@ -128,14 +135,75 @@ async def test_nobody_writes_once_it_stands(secured: Secured, fresh_topic: Fresh
         assert await about(at, topic) == allowed
 
 
-@asynccontextmanager
-async def transactional_id(at: Cluster, name: str) -> AsyncIterator[None]:
-    """Let the user have transactions of this id."""
-    from aiokafka.protocol.admin import CreateAclsRequest
+DOCS = Path(__file__).parents[2] / "docs" / "permissions.md"
+_OF_FENCES = re.compile(r"```sh\n# source: [^\n]*\n(.*?)```", re.DOTALL)
+_RESOURCES = {"--topic": TOPIC, "--cluster": CLUSTER, "--transactional-id": TRANSACTIONAL_ID}
 
-    answer = await at.request(CreateAclsRequest(5, name, 3, f"User:{USER}", "*", 4, 3))
+
+async def grant_what_is_documented(at: Cluster, prefix: str) -> None:
+    """Give the user what docs/permissions.md has commands for."""
+    for line in "".join(_OF_FENCES.findall(DOCS.read_text())).splitlines():
+        tool, *words = shlex.split(line.replace("orders.", prefix))
+        assert tool == "kafka-acls"
+        (flag,) = _RESOURCES.keys() & set(words)
+        name = "kafka-cluster" if flag == "--cluster" else words[words.index(flag) + 1]
+        kind = PatternType.PREFIXED if "prefixed" in words else PatternType.LITERAL
+        for option, operation in itertools.pairwise(words):
+            if option == "--operation":
+                wanted = re.sub("(?<=[a-z])(?=[A-Z])", "_", operation).upper()
+                await allow(at, _RESOURCES[flag], name, Operation[wanted], kind)
+
+
+async def nothing_stops(fence: Fence) -> bool:
+    return not texts(await fence.examine())[Severity.STOP]
+
+
+async def allow(
+    at: Cluster,
+    resource: int,
+    name: str,
+    operation: Operation,
+    kind: PatternType = PatternType.LITERAL,
+) -> None:
+    row = (resource, name, kind, f"User:{USER}", "*", operation, Permission.ALLOW)
+    answer = await at.request(CreateAclsRequest(*row))
     assert [each[0] for each in answer.creation_responses] == [0]
-    yield
+
+
+async def test_the_documented_permissions_are_enough(
+    secured: Secured, fresh_topic: FreshTopic
+) -> None:
+    """For both fences, and for naming whose transaction is open; beside READ, to mirror."""
+    prefix = f"{fresh_topic('documented')}."
+    topic = f"{prefix}one"
+    await create(secured.sandbox, topic)
+    section = secured.section("east", Listener.SASL, sasl=secured.login(USER, "PLAIN"))
+    limited = Cluster("east", ClusterConfig.model_validate(section))
+    own = AIOKafkaProducer(
+        bootstrap_servers=secured.sandbox.bootstrap("east"), transactional_id=topic
+    )
+    await own.start()
+    try:
+        async with source(secured.sandbox) as at:
+            await grant(at, binding(topic, Operation.READ), binding(topic, Operation.WRITE))
+            await grant_what_is_documented(at, prefix)
+            await own.begin_transaction()
+            await own.send_and_wait(topic, b"a record")
+            for fence in (acl_fence(limited, topic), size_fence(limited, topic)):
+                await until_async(partial(nothing_stops, fence), "the broker knows what it allows")
+                record = await fence.record()
+                await fence.raise_up(record)
+                assert (await fence.stands(record)).stands is True
+                seen = await standing(limited, [topic], quiet_s=0.2, timeout_s=0.6)
+                assert seen.not_told == ""
+                assert [each.transactional_id for each in seen.transactions] == [topic]
+                await fence.lift(record)
+                assert (await fence.stands(record)).stands is False
+            await own.abort_transaction()
+    finally:
+        await Acls(secured, "east", USER).remove_on_cluster("ALTER")
+        await limited.close()
+        await own.stop()
 
 
 async def readable(client: dict[str, str], topic: str) -> bool:
@@ -155,7 +223,8 @@ async def test_an_open_transaction_ends(
     topic = fresh_topic("opendeny")
     await create(secured.sandbox, topic)
     client = as_user(secured.sandbox, USER)
-    async with source(secured.sandbox) as at, transactional_id(at, topic):
+    async with source(secured.sandbox) as at:
+        await allow(at, TRANSACTIONAL_ID, topic, Operation.WRITE)
         await grant(at, binding(topic, Operation.WRITE))
         slow = AIOKafkaProducer(**client, transactional_id=topic)
         await slow.start()
