@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from engine.runbook.fences import (
 )
 from engine.runbook.findings import Severity
 from engine.runbook.standing import standing
-from engine.sandbox import Sandbox
+from engine.sandbox import ClusterSpec, Sandbox
 from tests.kafka.engines import FreshTopic, create, producer, read, until_async
 from tests.kafka.fencing import KINDS, content, nobody, source, tried_again, writing
 
@@ -76,8 +77,27 @@ async def described(at: Cluster, *topics: str) -> None:
 
 async def test_nobody_writes_once_it_stands(sandbox: Sandbox, fresh_topic: FreshTopic) -> None:
     """acks 0, 1, all, idempotent, transactional: they try on, and not a record arrives."""
-    topic = fresh_topic("fenced")
-    await create(sandbox, topic, len(KINDS))
+    await keep_out(sandbox, fresh_topic("fenced"))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    "spec",
+    [ClusterSpec(kafka_version="3.3.2"), ClusterSpec(3, kafka_version="3.9.2"), ClusterSpec(3)],
+    ids=lambda spec: f"{spec.brokers}x{spec.kafka_version}",
+)
+async def test_on_other_brokers(spec: ClusterSpec, tmp_path: Path, fresh_topic: FreshTopic) -> None:
+    """Each broker learns of it by itself."""
+    async with Sandbox(tmp_path / "own", {"east": spec}, ephemeral=True) as own:
+        await keep_out(own, fresh_topic("fenced"), replicas=spec.brokers)
+        await wait_for_an_open_transaction(own, fresh_topic("open"), commits=True)
+
+
+async def keep_out(sandbox: Sandbox, topic: str, *, replicas: int = 1) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap("east"))
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, len(KINDS), replicas)])
+    await admin.close()
     client = {"bootstrap_servers": sandbox.bootstrap("east")}
     async with source(sandbox) as at, writing(topic, client) as writers:
         fence = size_fence(at, topic)
@@ -110,7 +130,10 @@ async def test_an_open_transaction_ends(
     sandbox: Sandbox, fresh_topic: FreshTopic, *, commits: bool
 ) -> None:
     """It is waited for by name; its marker arrives through the fence, its id is usable again."""
-    topic = fresh_topic("open")
+    await wait_for_an_open_transaction(sandbox, fresh_topic("open"), commits=commits)
+
+
+async def wait_for_an_open_transaction(sandbox: Sandbox, topic: str, *, commits: bool) -> None:
     await create(sandbox, topic)
     async with source(sandbox) as at, producer(sandbox, transactional_id=topic) as slow:
         await slow.begin_transaction()
