@@ -17,6 +17,7 @@ pytestmark = pytest.mark.kafka
 MIB = 2**20
 MEASURED_S = 5.0
 TOLERANCE = 0.05
+MEASUREMENTS = 3
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -56,6 +57,16 @@ async def rates(engine: Running, *topics: str | None) -> list[float]:
     return [(b - a) / (now - began) for a, b in zip(before, after, strict=True)]
 
 
+async def kept(engine: Running, rate: int, *topics: str | None) -> None:
+    """Check that each topic has its rate: never more, and not less for want of a processor only."""
+    for _ in range(MEASUREMENTS):
+        found = await rates(engine, *topics)
+        assert max(found) <= rate * (1 + TOLERANCE), f"{found} B/s at a limit of {rate}"
+        if min(found) >= rate * (1 - TOLERANCE):
+            return
+    raise AssertionError(f"never more than {found} B/s at a limit of {rate}")
+
+
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_flows_limit_is_kept_and_changed_while_running(
     several: Sandbox, fresh_topic: FreshTopic
@@ -67,10 +78,10 @@ async def test_a_flows_limit_is_kept_and_changed_while_running(
     await fill(several, small, 12_000, 2_000)
     await fill(several, large, 120, 900_000)
     async with running(several, [small, large], limits={"bytes_per_second": 6 * MIB}) as engine:
-        assert await rates(engine, None) == [pytest.approx(6 * MIB, rel=TOLERANCE)]
+        await kept(engine, 6 * MIB, None)
         changed = await engine.api.flows.limit(engine.name, 10 * MIB)
         assert changed.changed
-        assert await rates(engine, None) == [pytest.approx(10 * MIB, rel=TOLERANCE)]
+        await kept(engine, 10 * MIB, None)
         shown = (await engine.api.snapshot()).flows[0]
         assert shown.limit_bytes_per_second == 10 * MIB
         await engine.api.flows.limit(engine.name, None)
@@ -87,17 +98,17 @@ async def test_a_topics_limit_holds_up_no_other_topic(
     slow, other, free = fresh_topic("slow"), fresh_topic("slow"), fresh_topic("free")
     for topic in (slow, other, free):
         await create(several, topic, 4)
-    for topic in (slow, other):
-        await fill(several, topic, 20_000, 2_000)
+    for topic, records in ((slow, 40_000), (other, 20_000)):  # enough to measure once more
+        await fill(several, topic, records, 2_000)
     await fill(several, free, 12_000, 2_000)
     names = [slow, other, free]
     async with running(several, names, limits={"topics": {"slow-.*": 2 * MIB}}) as engine:
-        measured = asyncio.create_task(rates(engine, slow, other))
+        measured = asyncio.create_task(kept(engine, 2 * MIB, slow, other))
         await engine.mirrored(free, 12_000)
         assert taken(engine, slow) < 12_000_000, "the free topic did not wait for the slow ones"
-        assert await measured == [pytest.approx(2 * MIB, rel=TOLERANCE)] * 2
+        await measured
         await engine.api.flows.limit(engine.name, 4 * MIB, slow)
-        assert await rates(engine, slow) == [pytest.approx(4 * MIB, rel=TOLERANCE)]
+        await kept(engine, 4 * MIB, slow)
         limits = (await engine.api.snapshot()).flows[0].topic_limits
         assert [(each.topics, each.bytes_per_second) for each in limits] == [
             (slow, 4 * MIB),
