@@ -23,7 +23,7 @@ from engine.kafka.fetch import PartitionData, Position, TopicPartition
 from engine.kafka.metadata import NO_LEADER, ClusterMetadata
 
 _PARTITION_BYTES = 4 * 1024
-_BYTES = 4 * 1024 * 1024
+_BYTES = 16 * 1024 * 1024
 _WAIT_MS = 50
 _ANSWER_TIMEOUT_S = 5.0
 _LONGEST_S = 1.0  # for markers that are not replicated yet, or a great many of them
@@ -98,6 +98,8 @@ class Tails:
                 )  # fmt: skip
             return None, None
         at, end = wanted
+        if data.start == data.end and data.high_watermark > at:
+            return True, None  # a batch that was too large to be sent, so it is no marker
         for header in _headers(frame[data.start : data.end]):
             if header.next_offset <= at:
                 continue

@@ -38,8 +38,8 @@ async def test_who_writes_is_named(sandbox: Sandbox, fresh_topic: FreshTopic) ->
 
         async def write() -> None:
             while True:
-                await busy.send_and_wait(topic, b"again", partition=1)
-                await plain.send_and_wait(topic, b"again", partition=2)
+                await busy.send_and_wait(topic, b"again" * 4000, partition=1)
+                await plain.send_and_wait(topic, b"again" * 4000, partition=2)
                 await asyncio.sleep(PAUSE_S)
 
         writing = asyncio.create_task(write())
