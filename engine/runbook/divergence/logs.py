@@ -68,14 +68,15 @@ async def look(sides: Sides, record: FlowRecord, gone: Set[str] = frozenset()) -
 
     Raises ConnectError, KafkaError and TooSlowError.
     """
-    source = await _all_topics(sides.source, {topic for topic, _ in record.checkpoints} - gone)
+    mirrored = {topic for topic, _ in record.checkpoints}
+    source = await _described(sides.source, None, mirrored - gone)
     selector = TopicSelector(sides.config)
     selected = await selector.select(source.topics.values())
     keys = {(name, number) for name in selected for number in selected[name].partitions}
     new = keys - record.checkpoints.keys()
     keys |= record.checkpoints.keys()
     names = {topic: selector.target_name(topic) for topic, _ in keys}
-    target = await sides.target.metadata(names.values())
+    target = await _described(sides.target, names.values(), {names[topic] for topic in mirrored})
     mirrors = {key: (names[key[0]], key[1]) for key in keys}
     policy = StartPolicy(sides.config, sides.source, sides.target)
     begins, _ = await policy.starts(sorted(new), source, first_time=False)
@@ -92,15 +93,17 @@ async def look(sides: Sides, record: FlowRecord, gone: Set[str] = frozenset()) -
     )
 
 
-async def _all_topics(cluster: Cluster, mirrored: Set[str]) -> ClusterMetadata:
-    """Describe the source. A broker that has just started may not know all topics yet."""
+async def _described(
+    cluster: Cluster, topics: Collection[str] | None, known: Set[str]
+) -> ClusterMetadata:
+    """Describe topics, or all. A broker that has just started may not know all of them yet."""
     backoff = Backoff(MISSING_S)
-    metadata = await cluster.metadata()
+    metadata = await cluster.metadata(topics)
     for _ in range(MISSING_TRIES):
-        if metadata.topics.keys() >= mirrored:
+        if all(_has(metadata, topic) for topic in known):
             break
         await backoff.sleep()
-        metadata = await cluster.metadata()
+        metadata = await cluster.metadata(topics)
     return metadata
 
 
@@ -133,10 +136,15 @@ async def partition_logs(
 
 def _is_there(metadata: ClusterMetadata, key: TopicPartition) -> bool:
     """Whether a cluster has a partition; one that it may not describe is taken to be there."""
-    topic = metadata.topics.get(key[0])
-    if topic is None or topic.error == Code.UNKNOWN_TOPIC_OR_PARTITION:
+    if not _has(metadata, key[0]):
         return False
+    topic = metadata.topics[key[0]]
     return bool(topic.error) or key[1] in topic.partitions
+
+
+def _has(metadata: ClusterMetadata, topic: str) -> bool:
+    known = metadata.topics.get(topic)
+    return known is not None and known.error != Code.UNKNOWN_TOPIC_OR_PARTITION
 
 
 async def diverging(
