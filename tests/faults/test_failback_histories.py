@@ -22,9 +22,9 @@ from engine.runbook.divergence import (
     settle,
     way_back,
 )
-from engine.sandbox import Sandbox
+from engine.sandbox import ClusterSpec, Sandbox
 from tests.faults.histories import create_anew, cut_log, delete, delete_before, send, values
-from tests.kafka.engines import create, producer, running, until
+from tests.kafka.engines import create, producer, running, until, until_async
 from tests.kafka.old_primary import Site, find_told
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -32,10 +32,10 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 ARRIVED = [str(n) for n in range(6)]
 
 
-async def failed_over(sandbox: Sandbox, folder: Path) -> Site:
+async def failed_over(sandbox: Sandbox, folder: Path, **configs: str) -> Site:
     """Six records mirrored, the flow stopped; the new primary has two of its own behind them."""
     site = Site(sandbox, folder, "history")
-    await create(sandbox, site.topic)
+    await create(sandbox, site.topic, 1, **configs)
     await send(sandbox, site.topic, *ARRIVED)
     async with running(sandbox, [site.topic], name=site.there) as engine:
         await engine.mirrored(site.topic, len(ARRIVED))
@@ -210,3 +210,33 @@ async def test_a_mirror_that_was_made_anew_cannot_be_told(sandbox: Sandbox, tmp_
         settled = await settle(owner.sides, owner.record, owner.remember, found, Mode.DISCARD)
     assert "deleted and created anew on the new primary" in each.reason
     assert settled.partitions == ()
+
+
+@pytest.mark.soak
+async def test_the_new_primary_has_compacted_what_it_superseded(tmp_path: Path) -> None:
+    """Mirrored records are gone from it by right: all have one key, and its own are newer."""
+    clusters = {
+        "east": ClusterSpec(properties={"log.cleaner.backoff.ms": "86400000"}),
+        "west": ClusterSpec(properties={"log.cleaner.backoff.ms": "100"}),
+    }
+    compacting = {
+        "cleanup_policy": "compact",
+        "segment_ms": "100",
+        "min_cleanable_dirty_ratio": "0.01",
+        "max_compaction_lag_ms": "100",
+    }
+    async with Sandbox(tmp_path / "cleaning", clusters, ephemeral=True) as cleaning:
+        site = await failed_over(cleaning, tmp_path, **compacting)
+        await send(cleaning, site.topic, "6")
+
+        async def superseded() -> bool:
+            await send(cleaning, site.topic, "own", cluster="west")
+            return not set(ARRIVED) & set(await values(cleaning, site.topic))
+
+        await until_async(superseded, "no mirrored record is left")
+        async with site.opened() as owner:
+            found = await find_told(owner)
+            each = only(found)
+            assert (each.standing, each.first, each.records) == (Standing.DIVERGED, 6, 1)
+            settled = await settle(owner.sides, owner.record, owner.remember, found, Mode.DISCARD)
+    assert settled.partitions[0].skipped == (6, 7)

@@ -113,10 +113,12 @@ async def compare_range(
     tally: Tally,
     *,
     max_bytes: int | None = None,
+    prove_compaction: bool = True,
 ) -> int:
     """Compare source offsets from first up to end; return how far it came (see `max_bytes`).
 
-    The last range goes on to `target_end`. Raises ConnectError, KafkaError, CorruptBatchError.
+    The last range goes on to `target_end`; not to `prove_compaction` says that records which
+    supersede others may stand behind that, too. Raises ConnectError, KafkaError, CorruptBatchError.
     """
     first, end = source_range
     offset_map = mirrored.offset_map
@@ -139,6 +141,6 @@ async def compare_range(
         readers[1].batches(mirrored.target_key, begin, until, committed=False), begin, until
     )
     runs = list(offset_map.reaching(first, end))  # a copy: the map may change meanwhile
-    rules = replace(rules, prove_compaction=last)
+    rules = replace(rules, prove_compaction=last and prove_compaction)
     await Comparer(runs, rules, tally).run(source, target, max_bytes=max_bytes)
     return end if max_bytes is None or source.bytes_read < max_bytes else source.reached

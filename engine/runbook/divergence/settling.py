@@ -141,11 +141,16 @@ class _Settler:
             for key, each in found.items()
             if key not in known
         ]
-        for each in await self._boundaries.bring(key for key in found if key in known):
+        brought = await self._boundaries.bring(key for key in found if key in known)
+        nothing_left = {each for each in brought if _is_done(each, found[each.partition.key])}
+        if nothing_left:
+            await self._carrier.keep(each.partition for each in nothing_left)
+        for each in brought:
             partition = found[each.partition.key]
             reason = ""
             try:
-                await self._one(each, partition)
+                if each not in nothing_left:
+                    await self._one(each, partition)
             except (ConnectError, KafkaError) as error:
                 reason = str(error)
             settled.append(self._result(each.partition, partition, reason))
@@ -154,9 +159,6 @@ class _Settler:
     async def _one(self, each: Brought, found: PartitionDivergence) -> None:
         partition = each.partition
         _require_as_found(each, found)
-        if partition.acked.source >= found.end and each.standing is not Standing.REBUILT:
-            await self._carrier.keep([partition])
-            return
         if each.gone:
             low = partition.acked.source
             lost = SkippedRange(low - each.gone, low, time.time(), "lost by retention")
@@ -198,6 +200,12 @@ class _Settler:
             found.records - reinjected if done and not skipped else 0,
             reason,
         )
+
+
+def _is_done(each: Brought, found: PartitionDivergence) -> bool:
+    """Whether the flow's position is behind all that was found."""
+    same = each.told and not each.gone and each.standing is not Standing.REBUILT
+    return same and each.partition.acked.source >= found.end
 
 
 def _require_as_found(each: Brought, found: PartitionDivergence) -> None:
