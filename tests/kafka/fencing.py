@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError as AiokafkaError
 
 from engine.config.cluster_section import ClusterConfig
 from engine.kafka.cluster import Cluster
+from engine.kafka.topic_configs import alter_configs, described_configs
+from engine.runbook.fences import Fence, MaxMessageBytesChoice, make_fence
+from engine.runbook.findings import Severity
 from engine.sandbox import Listener, Sandbox
-from tests.kafka.engines import read, until
+from tests.kafka.engines import read, until, until_async
 from tests.secured import USERS
 
 KINDS: Mapping[str, Mapping[str, Any]] = {
@@ -24,6 +29,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "idempotent": {"enable_idempotence": True},
     "transactional": {"transactional_id": ""},  # of its own
 }
+SIZE = "max.message.bytes"
 PAUSE_S = 0.01  # between two records: the pace of a producer
 
 
@@ -132,3 +138,77 @@ def as_user(sandbox: Sandbox, user: str) -> dict[str, Any]:
 async def nobody(text: str) -> None:
     """Answer a manual fence where there is none."""
     raise AssertionError(f"asked: {text}")
+
+
+def size_fence(at: Cluster, *topics: str) -> Fence:
+    return make_fence(MaxMessageBytesChoice(), at, "flow", topics, nobody)
+
+
+async def set_on(sandbox: Sandbox, topics: Iterable[str]) -> dict[str, str | None]:
+    """What is set on topics themselves, by another client than ours."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap("east"))
+    await admin.start()
+    try:
+        found: dict[str, str | None] = {}
+        for topic in topics:
+            resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+            for answer in await admin.describe_configs([resource]):
+                (_error, _text, _kind, _name, entries) = answer.resources[0]
+                own = {name: value for name, value, _ro, kind, *_ in entries if kind == 1}
+                found[topic] = own.get(SIZE)
+        return found
+    finally:
+        await admin.close()
+
+
+async def put(at: Cluster, topic: str, value: str | None) -> None:
+    assert await alter_configs(at, {topic: {SIZE: value}}) == {}
+
+    async def known() -> bool:
+        configs, _ = await described_configs(at, [topic], [SIZE])
+        return configs[topic].own_values.get(SIZE) == value
+
+    await until_async(known, "the broker knows it")
+
+
+async def described(at: Cluster, *topics: str) -> None:
+    """Wait until the broker knows topics that were just made."""
+
+    async def known() -> bool:
+        return not (await described_configs(at, topics, [SIZE]))[1]
+
+    await until_async(known, "the broker knows the topics")
+
+
+def stops(findings: Iterable[Any]) -> list[str]:
+    return [each.text for each in findings if each.severity is Severity.STOP]
+
+
+async def delete(sandbox: Sandbox, *topics: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap("east"))
+    await admin.start()
+    await admin.delete_topics(list(topics))
+    await admin.close()
+
+
+class Counting(Cluster):
+    """Counts the requests it sends, by their kind."""
+
+    def __init__(self, like: Cluster) -> None:
+        super().__init__(like.name, like.config)
+        self.sent: dict[str, int] = {}
+
+    async def request(self, request: Any, node: int | None = None) -> Any:
+        """Count it."""
+        name = type(request).__name__.strip("_")
+        self.sent[name] = self.sent.get(name, 0) + 1
+        return await super().request(request, node)
+
+
+@asynccontextmanager
+async def counting(like: Cluster) -> AsyncIterator[Counting]:
+    at = Counting(like)
+    try:
+        yield at
+    finally:
+        await at.close()

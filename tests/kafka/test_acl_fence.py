@@ -25,7 +25,7 @@ from engine.kafka.acl_bindings import (
 )
 from engine.kafka.cluster import Cluster
 from engine.runbook.fences import RECORD, AclChoice, Fence, make_fence, recorded_fence
-from engine.runbook.findings import Severity
+from engine.runbook.findings import Finding, Severity
 from engine.runbook.standing import standing
 from engine.sandbox import Listener, Sandbox
 from tests.kafka.engines import FreshTopic, create, read, until_async
@@ -34,11 +34,12 @@ from tests.kafka.fencing import (
     as_user,
     content,
     nobody,
+    size_fence,
     source,
+    stops,
     tried_again,
     writing,
 )
-from tests.kafka.test_fences import size_fence
 from tests.secured import Acls, Secured
 
 pytestmark = pytest.mark.kafka
@@ -59,9 +60,8 @@ def binding(
     *,
     user: str = USER,
     kind: PatternType = PatternType.LITERAL,
-    resource: ResourceType = TOPIC,
 ) -> AclBinding:
-    pattern = Pattern(resource, name, kind)
+    pattern = Pattern(TOPIC, name, kind)
     return AclBinding(pattern, f"User:{user}", "*", operation, permission)
 
 
@@ -69,9 +69,7 @@ async def grant(at: Cluster, *bindings: AclBinding) -> None:
     assert await acls.create_acls(at, bindings) == {}
 
     async def known() -> bool:
-        return (await acls.describe_acls(at, TOPIC)).issuperset(
-            each for each in bindings if each.pattern.resource == TOPIC
-        )
+        return (await acls.describe_acls(at, TOPIC)).issuperset(bindings)
 
     await until_async(known, "the broker knows the ACLs")
 
@@ -84,11 +82,8 @@ async def about(at: Cluster, topic: str) -> set[AclBinding]:
     }
 
 
-def texts(fence_findings: list) -> dict[Severity, list[str]]:  # type: ignore[type-arg]
-    return {
-        severity: [each.text for each in fence_findings if each.severity is severity]
-        for severity in Severity
-    }
+def warnings(findings: list[Finding]) -> list[str]:
+    return [each.text for each in findings if each.severity is Severity.WARN]
 
 
 async def test_nobody_writes_once_it_stands(secured: Secured, fresh_topic: FreshTopic) -> None:
@@ -102,7 +97,7 @@ async def test_nobody_writes_once_it_stands(secured: Secured, fresh_topic: Fresh
         await allow(at, TRANSACTIONAL_ID, f"{topic}-writer", Operation.WRITE)
         async with writing(topic, client) as writers:
             fence = acl_fence(at, topic)
-            assert texts(await fence.examine())[Severity.STOP] == []
+            assert stops(await fence.examine()) == []
             record = await fence.record()
             await fence.raise_up(record)
             await fence.raise_up(record)
@@ -155,7 +150,7 @@ async def grant_what_is_documented(at: Cluster, prefix: str) -> None:
 
 
 async def nothing_stops(fence: Fence) -> bool:
-    return not texts(await fence.examine())[Severity.STOP]
+    return not stops(await fence.examine())
 
 
 async def allow(
@@ -260,15 +255,16 @@ async def test_the_denials_of_others_stay(secured: Secured, fresh_topic: FreshTo
     async with source(secured.sandbox) as at:
         await grant(at, before, wide, binding(topic, Operation.WRITE, user="fault"))
         fence = acl_fence(at, topic, principals=("User:stranger", "User:limited"))
-        warnings = texts(await fence.examine())[Severity.WARN]
-        assert "Only User:stranger, User:limited will be kept out; others may write on" in warnings
+        told = warnings(await fence.examine())
+        assert "Only User:stranger, User:limited will be kept out; others may write on" in told
         record = await fence.record()
         await fence.raise_up(record)
         assert binding(topic, Operation.WRITE, Permission.DENY) in await about(at, topic)
         await grant(at, meanwhile)
         done = await fence.lift(record)
-        (told,) = done.findings
-        assert told.text.startswith(f"DENY WRITE for User:nobody on topic {topic} came meanwhile")
+        (left_alone,) = done.findings
+        words = f"DENY WRITE for User:nobody on topic {topic} came meanwhile"
+        assert left_alone.text.startswith(words)
         left = await about(at, topic)
         assert {before, wide, meanwhile} <= left
         assert binding(topic, Operation.WRITE, Permission.DENY) not in left
@@ -282,17 +278,17 @@ async def test_what_would_stop_it_is_found(secured: Secured, fresh_topic: FreshT
     section = secured.section("east", Listener.SASL, sasl=secured.login(USER, "PLAIN"))
     limited = Cluster("east", ClusterConfig.model_validate(section))
     try:
-        stops = texts(await acl_fence(limited, topic).examine())[Severity.STOP]
-        assert stops == ["The ACLs of east cannot be read: CLUSTER_AUTHORIZATION_FAILED"]
+        unread = stops(await acl_fence(limited, topic).examine())
+        assert unread == ["The ACLs of east cannot be read: CLUSTER_AUTHORIZATION_FAILED"]
     finally:
         await limited.close()
     async with source(secured.sandbox) as at:
-        found = texts(await acl_fence(at, topic).examine())
-        assert found[Severity.STOP] == []
-        assert "Cluster east has super users: no ACL keeps them out" in found[Severity.WARN]
-        assert [each for each in found[Severity.WARN] if f"write to topic {topic}:" in each]
-        odd = texts(await acl_fence(at, topic, principals=("orders",)).examine())
-        assert odd[Severity.STOP] == ["orders is no principal"]
+        found = await acl_fence(at, topic).examine()
+        assert stops(found) == []
+        assert "Cluster east has super users: no ACL keeps them out" in warnings(found)
+        assert [each for each in warnings(found) if f"write to topic {topic}:" in each]
+        odd = await acl_fence(at, topic, principals=("orders",)).examine()
+        assert stops(odd) == ["orders is no principal"]
         assert not [each for each in await about(at, topic) if each.pattern.name == topic]
 
 

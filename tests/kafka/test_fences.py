@@ -3,76 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiokafka import errors as kafka_errors
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from engine.errors import KafkaError, RefusedError
-from engine.kafka.cluster import Cluster
-from engine.kafka.topic_configs import alter_configs, described_configs
 from engine.runbook.fences import (
     RECORD,
-    Fence,
-    MaxMessageBytesChoice,
-    make_fence,
     recorded_fence,
 )
-from engine.runbook.findings import Severity
 from engine.runbook.standing import standing
 from engine.sandbox import ClusterSpec, Sandbox
-from tests.kafka.engines import FreshTopic, create, producer, read, until_async
-from tests.kafka.fencing import KINDS, content, nobody, source, tried_again, writing
+from tests.kafka.engines import FreshTopic, create, producer, read
+from tests.kafka.fencing import (
+    KINDS,
+    content,
+    counting,
+    delete,
+    described,
+    nobody,
+    put,
+    set_on,
+    size_fence,
+    source,
+    stops,
+    tried_again,
+    writing,
+)
 
 pytestmark = pytest.mark.kafka
 
-SIZE = "max.message.bytes"
 QUIET_S = 1.0
-
-
-def size_fence(at: Cluster, *topics: str) -> Fence:
-    return make_fence(MaxMessageBytesChoice(), at, "flow", topics, nobody)
-
-
-async def set_on(sandbox: Sandbox, topics: Iterable[str]) -> dict[str, str | None]:
-    """What is set on topics themselves, by another client than ours."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap("east"))
-    await admin.start()
-    try:
-        found: dict[str, str | None] = {}
-        for topic in topics:
-            resource = ConfigResource(ConfigResourceType.TOPIC, topic)
-            for answer in await admin.describe_configs([resource]):
-                (_error, _text, _kind, _name, entries) = answer.resources[0]
-                own = {name: value for name, value, _ro, kind, *_ in entries if kind == 1}
-                found[topic] = own.get(SIZE)
-        return found
-    finally:
-        await admin.close()
-
-
-async def put(at: Cluster, topic: str, value: str | None) -> None:
-    assert await alter_configs(at, {topic: {SIZE: value}}) == {}
-
-    async def known() -> bool:
-        configs, _ = await described_configs(at, [topic], [SIZE])
-        return configs[topic].own_values.get(SIZE) == value
-
-    await until_async(known, "the broker knows it")
-
-
-async def described(at: Cluster, *topics: str) -> None:
-    """Wait until the broker knows topics that were just made."""
-
-    async def known() -> bool:
-        return not (await described_configs(at, topics, [SIZE]))[1]
-
-    await until_async(known, "the broker knows the topics")
 
 
 async def test_nobody_writes_once_it_stands(sandbox: Sandbox, fresh_topic: FreshTopic) -> None:
@@ -257,31 +220,6 @@ async def test_what_would_stop_it_is_found(sandbox: Sandbox, fresh_topic: FreshT
     assert await set_on(sandbox, [fenced, fine]) == {fenced: "78", fine: "60000"}
 
 
-def stops(findings: Iterable[Any]) -> list[str]:
-    return [each.text for each in findings if each.severity is Severity.STOP]
-
-
-async def delete(sandbox: Sandbox, *topics: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap("east"))
-    await admin.start()
-    await admin.delete_topics(list(topics))
-    await admin.close()
-
-
-class Counting(Cluster):
-    """Counts the requests it sends, by their kind."""
-
-    def __init__(self, like: Cluster) -> None:
-        super().__init__(like.name, like.config)
-        self.sent: dict[str, int] = {}
-
-    async def request(self, request: Any, node: int | None = None) -> Any:
-        """Count it."""
-        name = type(request).__name__.strip("_")
-        self.sent[name] = self.sent.get(name, 0) + 1
-        return await super().request(request, node)
-
-
 async def test_a_hundred_topics_in_few_requests(sandbox: Sandbox, fresh_topic: FreshTopic) -> None:
     """One DescribeConfigs and one IncrementalAlterConfigs for all; three requests a look."""
     prefix = fresh_topic("many")
@@ -315,12 +253,3 @@ async def test_a_hundred_topics_in_few_requests(sandbox: Sandbox, fresh_topic: F
             assert set((await set_on(sandbox, topics[::20])).values()) == {None}
     finally:
         await delete(sandbox, *topics)
-
-
-@asynccontextmanager
-async def counting(like: Cluster) -> AsyncIterator[Counting]:
-    at = Counting(like)
-    try:
-        yield at
-    finally:
-        await at.close()
