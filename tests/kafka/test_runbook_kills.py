@@ -66,8 +66,7 @@ class Death:
 async def dying(site: Site, kind: RunKind, death: Death) -> AsyncIterator[None]:
     """Run an engine until it dies in a run; nothing of it goes on."""
     async with site.engine(graceful=False) as hands:
-        flow = hands.engine.flow(site.flow)
-        await until(lambda: flow.board.records_total == 20, "all is mirrored")
+        await ready(hands, kind)
         plan = await hands.plan(kind)
         begun = asyncio.create_task(start(hands, kind, plan.digest))
         await asyncio.wait_for(death.died.wait(), 60)
@@ -80,12 +79,27 @@ async def start(hands: Hands, kind: RunKind, digest: str) -> None:
     await hands.api.runbooks.start(hands.site.flow, kind, RunOptions(), digest)
 
 
-async def prepared(sandbox: Sandbox, folder: Path, topic: str) -> Site:
-    """Make a site whose runs are quick, with some records."""
+async def prepared(kind: RunKind, sandbox: Sandbox, folder: Path, topic: str) -> Site:
+    """Make a site whose runs are quick, with some records; failed over, to fail back."""
     await create(sandbox, topic, PARTITIONS)
     site = Site(sandbox, folder, f"flow-{topic}", topic, switch={"verify": "none"})
     await put(site, 0)
+    if kind is RunKind.FAILBACK:
+        async with site.engine() as hands:
+            await ready(hands, RunKind.FAILOVER)
+            await hands.start(RunKind.FAILOVER)
+            run = await hands.ended()
+            assert run.state is RunState.DONE, told(run)
     return site
+
+
+async def ready(hands: Hands, kind: RunKind) -> None:
+    """Wait until a run of that kind can begin."""
+    flow = hands.engine.flow(hands.site.flow)
+    if kind is RunKind.FAILBACK:
+        await until(lambda: flow.state()[0] is FlowState.PROMOTED, "it is promoted")
+    else:
+        await until(lambda: flow.board.records_total == 20, "all is mirrored")
 
 
 async def put(site: Site, first: int) -> None:
@@ -150,8 +164,7 @@ async def journal_of(site: Site, kind: RunKind, monkeypatch: pytest.MonkeyPatch)
     with monkeypatch.context() as patched:
         death.into(patched)
         async with site.engine() as hands:
-            flow = hands.engine.flow(site.flow)
-            await until(lambda: flow.board.records_total == 20, "all is mirrored")
+            await ready(hands, kind)
             await hands.start(kind)
             run = await hands.ended()
             assert run.state is RunState.DONE, told(run)
@@ -169,7 +182,7 @@ async def test_killed_where_a_step_ends(
     quick: None,
 ) -> None:
     """At every boundary between two steps."""
-    whole = await prepared(sandbox, folder(tmp_path, 0), fresh_topic("kill"))
+    whole = await prepared(kind, sandbox, folder(tmp_path, 0), fresh_topic("kill"))
     entries = await journal_of(whole, kind, monkeypatch)
     done = [states.count(StepState.DONE) for _, states in entries]
     ends = [n for n, (one, other) in enumerate(itertools.pairwise(done), 2) if one < other]
@@ -192,7 +205,7 @@ async def test_killed_at_every_entry(
     quick: None,
 ) -> None:
     """Inside every step, too."""
-    whole = await prepared(sandbox, folder(tmp_path, 0), fresh_topic("kill"))
+    whole = await prepared(kind, sandbox, folder(tmp_path, 0), fresh_topic("kill"))
     entries = await journal_of(whole, kind, monkeypatch)
     for number in range(1, len(entries) + 1):
         death = Death(number, before)
@@ -209,7 +222,7 @@ async def killed_at(
 ) -> None:
     """Die once, on a site of its own."""
     name = death.at * 2 + death.before
-    site = await prepared(sandbox, folder(tmp_path, name), fresh_topic("kill"))
+    site = await prepared(kind, sandbox, folder(tmp_path, name), fresh_topic("kill"))
     with monkeypatch.context() as patched:
         death.into(patched)
         async with dying(site, kind, death):
