@@ -112,6 +112,10 @@ async def test_what_never_arrived_is_found_exactly(lab: Lab) -> None:
         )
         own = [row for row in west - east if row[0] == number]
         assert each.own_records == len(own)
+        assert each.rewritten_keys == len(
+            ({r.key for r in beyond} & {row[1] for row in own}) - {None}
+        )
+        assert each.rewritten_keys
     assert parts[site.late_topic, 0].records == 1
     assert found.partitions == again.partitions
     assert DIVERGENCE.validate_json(DIVERGENCE.dump_json(found)) == found

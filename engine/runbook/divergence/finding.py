@@ -10,7 +10,7 @@ from engine.replication.state_records import FlowRecord
 from engine.runbook.divergence.boundary import Boundaries, Brought
 from engine.runbook.divergence.logs import Logs, look
 from engine.runbook.divergence.model import Divergence, PartitionDivergence, Sides, Standing
-from engine.runbook.divergence.records import Count, by_a_flow, count
+from engine.runbook.divergence.records import Count, Keys, by_a_flow, count
 from engine.runbook.divergence.strange import first_strange
 
 
@@ -52,7 +52,9 @@ class _Finder:
     async def partition(self, each: Brought) -> PartitionDivergence:
         if each.told:
             try:
-                missing, own = await self._source(each), await self._target(each)
+                theirs, ours = Keys(), Keys()
+                missing = await self._source(each, theirs)
+                own = await self._target(each, ours if missing.records else None)
             except (ConnectError, KafkaError) as error:
                 each.untold(str(error), retriable=error.retriable)
         key, partition = each.partition.key, each.partition
@@ -85,6 +87,7 @@ class _Finder:
             strangers_from=self._strangers_from(each),
             own_records=own.records,
             own_bytes=own.bytes,
+            rewritten_keys=theirs.shared(ours),
             own_end=self._logs.targets[key].high or 0,
             source_id="" if source_id == NO_TOPIC_ID else source_id.hex,
             reason=each.reason,
@@ -97,7 +100,7 @@ class _Finder:
         others = each.partition.history.foreign > 0
         return first_strange(offset_map, begin, each.mirrored_to, others=others)
 
-    async def _source(self, each: Brought) -> Count:
+    async def _source(self, each: Brought, keys: Keys) -> Count:
         key = each.partition.key
         extent = each.partition.acked.source, self._boundaries.source_end(key)
         return await count(
@@ -106,9 +109,10 @@ class _Finder:
             extent,
             self._boundaries.leaves_out,
             committed=self._boundaries.committed,
+            keys=keys,
         )
 
-    async def _target(self, each: Brought) -> Count:
+    async def _target(self, each: Brought, keys: Keys | None) -> Count:
         log = self._logs.targets[each.partition.key]
         extent = max(each.mirrored_to, log.low or 0), log.high or 0
         return await count(
@@ -117,4 +121,5 @@ class _Finder:
             extent,
             by_a_flow,
             committed=self._boundaries.committed,
+            keys=keys,
         )

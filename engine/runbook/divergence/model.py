@@ -77,6 +77,9 @@ class PartitionDivergence:
     """Of the target's own, from `mirrored_to` to `own_end`."""
     own_bytes: int = 0
     own_end: int = 0
+    rewritten_keys: int | None = 0
+    """Keys of those records that the target's own have, too: re-injected, the older value comes
+    last. None: too many records to tell."""
     source_id: str = ""
     """Topic id, hex; empty when there is no such topic."""
     reason: str = ""

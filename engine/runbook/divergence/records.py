@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from engine.errors import KafkaError
 from engine.kafka import batch as b
@@ -12,6 +13,9 @@ from engine.kafka.fetch import TopicPartition
 from engine.replication.both_ways.marks import is_a_flows, takes_local_only
 from engine.replication.verify.reading import Reader
 from engine.runbook.divergence.model import PartitionDivergence, Sides
+
+MOST_KEYED = 2_000_000
+"""Records of a partition whose keys are looked at: some seconds, and 200 MB at the very most."""
 
 LeavesOut = Callable[[r.Batch], bool]
 
@@ -27,6 +31,36 @@ class Count:
     last_ms: int | None = None
 
 
+class Keys:
+    """The keys of counted records, by their hashes; gives up where there are too many."""
+
+    def __init__(self) -> None:
+        self._hashes: set[int] = set()
+        self._looked_at = 0
+
+    @property
+    def known(self) -> bool:
+        """Whether all were looked at."""
+        return self._looked_at <= MOST_KEYED
+
+    def note(self, count: int, decoded: Callable[[], list[r.RawRecord]]) -> None:
+        """Take in the keys of some records, unless there are too many by now."""
+        self._looked_at += count
+        if not self.known:
+            self._hashes.clear()
+            return
+        for row in decoded():
+            key, _ = r.key_and_value(row)
+            if key is not None:
+                self._hashes.add(hash(key))
+
+    def shared(self, others: Keys) -> int | None:
+        """Count the keys that both have; None when that is not known."""
+        if not (self.known and others.known):
+            return None
+        return len(self._hashes & others._hashes)
+
+
 async def count(
     reader: Reader,
     key: TopicPartition,
@@ -34,8 +68,12 @@ async def count(
     leaves_out: LeavesOut,
     *,
     committed: bool,
+    keys: Keys | None = None,
 ) -> Count:
-    """Count what stands between two offsets. Raises ConnectError and KafkaError."""
+    """Count what stands between two offsets, and note the keys where asked for.
+
+    Raises ConnectError and KafkaError.
+    """
     start, end = extent
     found = Count()
     async for header, view in reader.batches(key, start, end, committed=committed):
@@ -43,6 +81,8 @@ async def count(
         if whole and leaves_out(header):
             found.left_out += header.record_count
             continue
+        if keys is not None and not leaves_out(header):
+            keys.note(header.record_count, partial(_rows, key, header, view))
         if whole and not header.attributes & b.DELETE_HORIZON:
             timed = bool(header.attributes & b.TIMESTAMP_LOG_APPEND)
             first = header.max_timestamp if timed else header.base_timestamp
