@@ -25,7 +25,7 @@ from engine.runbook.divergence import (
 from engine.sandbox import ClusterSpec, Sandbox
 from tests.faults.histories import create_anew, cut_log, delete, delete_before, send, values
 from tests.kafka.engines import create, producer, running, until, until_async
-from tests.kafka.old_primary import Site, find_told
+from tests.kafka.old_primary import Site, find_told, verified
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
@@ -97,6 +97,7 @@ async def stays_in_step(site: Site, west: list[str]) -> None:
         await owner.state.release([])
     assert await run_until_copied(site, ends) == {site.there: 1, site.back: 1}
     assert await values(site.sandbox, site.topic) == [*west, "from west", "from east"]
+    await verified(site)
 
 
 @pytest.mark.parametrize(

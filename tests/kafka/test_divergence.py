@@ -49,7 +49,7 @@ from engine.runbook.divergence.carrier import Carrier
 from engine.sandbox import ClusterSpec, Sandbox
 from tests.kafka.engines import producer, read, until, until_async
 from tests.kafka.group_tools import cluster, commit, offset_of
-from tests.kafka.old_primary import Site, configuration, fail_over, find_told
+from tests.kafka.old_primary import Site, configuration, fail_over, find_told, verified
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
@@ -399,6 +399,7 @@ async def home_again(site: Site) -> None:
     finally:
         await engine.stop(10)
     assert Counter(await site.content("west")) - before == Counter([(0, None, b"home", (), 1)])
+    await verified(site)
 
 
 async def translated_exactly(site: Site) -> None:
