@@ -168,6 +168,29 @@ async def test_a_source_topic_that_is_no_more(sandbox: Sandbox, tmp_path: Path, 
     await stays_in_step(site, [*ARRIVED, "own 0", "own 1"])
 
 
+async def test_it_happens_again(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The flow back goes on from where it was; of the first time nothing is found, or copied."""
+    site = await failed_over(sandbox, tmp_path)
+    await send(sandbox, site.topic, "late 1")
+    async with site.opened() as owner:
+        found = await find_told(owner)
+    await failed_back(site, found, Mode.REINJECT)
+    west = [*ARRIVED, "own 0", "own 1", "late 1"]
+    await stays_in_step(site, west)
+    await send(sandbox, site.topic, "late 2", "late 3")
+    await send(sandbox, site.topic, "own 2", cluster="west")
+    async with site.opened() as owner:
+        found = await find_told(owner)
+    each = only(found)
+    assert (each.standing, each.records, each.own_records) == (Standing.DIVERGED, 2, 1)
+    _, planned = await failed_back(site, found, Mode.REINJECT)
+    assert (planned.records, planned.partitions[0].begun) == (1, True)
+    west += ["from west", "from east", "own 2", "late 2", "late 3"]
+    assert await values(sandbox, site.topic) == west
+    assert sorted(await values(sandbox, site.topic, "east")) == sorted(west)
+    await stays_in_step(site, west)
+
+
 async def test_an_open_transaction_has_to_end_first(sandbox: Sandbox, tmp_path: Path) -> None:
     """Whether its records diverged cannot be told before; aborted, they did not."""
     site = await failed_over(sandbox, tmp_path)
