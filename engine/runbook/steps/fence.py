@@ -20,7 +20,7 @@ from engine.runbook.fences import (
 from engine.runbook.fences.making import make_fence, recorded_fence
 from engine.runbook.findings import Finding, Severity
 from engine.runbook.standing import standing
-from engine.runbook.standing_words import waited_for
+from engine.runbook.standing_words import in_the_way, waited_for
 from engine.runbook.steps.base import Action, StepFailedError, Telling
 
 QUIET_S = 3.0
@@ -155,6 +155,7 @@ class Stand(Action):
             tell=telling.waits_for,
         )
         if not seen.tight:
+            telling.found(*(each.text for each in in_the_way(seen)))
             raise StepFailedError(
                 "waiting for producers on",
                 self.situation.config.source,
