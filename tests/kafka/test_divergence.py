@@ -127,6 +127,7 @@ async def test_the_export_is_whole_private_and_the_same_again(lab: Lab, tmp_path
     path = tmp_path / "diverged.jsonl"
     async with site.opened() as owner:
         found = await find_told(owner)
+        leave_half(path)
         written = await export(owner.sides, found, path)
         first = path.read_bytes()
         again = await export(owner.sides, found, path)
@@ -159,6 +160,13 @@ async def test_an_export_never_replaces_another_file(lab: Lab, tmp_path: Path) -
             with pytest.raises(RefusedError, match="holds something else"):
                 await export(owner.sides, found, path)
             assert path.read_bytes() == b"".join(content)
+
+
+def leave_half(path: Path) -> None:
+    """As a try does that was killed."""
+    half = path.with_name(f".{path.name}.partial")
+    half.write_bytes(b"half" * 10_000)
+    half.chmod(0o644)
 
 
 def names_in(folder: Path) -> list[str]:

@@ -76,12 +76,13 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        self._partial = path.with_name(f".{path.name}.partial")  # what a killed try left goes
         self._digest = hashlib.sha256()
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(
             self._partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, OWNER_ONLY
         )
+        os.fchmod(descriptor, OWNER_ONLY)
         self._file: BinaryIO = os.fdopen(descriptor, "wb")
 
     def write(
