@@ -38,6 +38,7 @@ PARTITIONS = 4
 POLL_S = 0.1
 LOAD_PART_S = 3.0
 LOAD_ENDS_S = 90.0
+STUCK_S = 90.0
 CANCELLED_S = 10.0
 MOST_MEMORY = 192 * 1024 * 1024
 """What an engine may ever hold resident: 66 MB of program, limits.buffer_bytes (32 MiB) and a fetch
@@ -189,21 +190,24 @@ class Rig:
         self.engines.append(engine)
         return engine
 
-    async def drained(self, engine: EngineProcess, seconds: float = 120.0) -> None:
+    async def drained(self, engine: EngineProcess) -> None:
         """Wait until an engine has mirrored everything."""
-        await self.drained_of(engine, self.topics, seconds)
+        await self.drained_of(engine, self.topics)
 
-    async def drained_of(
-        self, engine: EngineProcess, topics: Sequence[str], seconds: float = 90.0
-    ) -> None:
-        """Wait until an engine has mirrored all of some topics."""
-
-        async def in_step() -> bool:
+    async def drained_of(self, engine: EngineProcess, topics: Sequence[str]) -> None:
+        """Wait until an engine has mirrored all of some topics, as long as it gets on with it."""
+        mirrored, deadline = -1, 0.0
+        while True:
             page = await engine.api.flows.partitions(self.flow)
             rows = [row for row in page.partitions if row.topic in topics]
-            return len(rows) == PARTITIONS * len(topics) and await self._at_ends(rows)
-
-        await until(in_step, f"{', '.join(topics)} are in step", seconds)
+            if len(rows) == PARTITIONS * len(topics) and await self._at_ends(rows):
+                return
+            now, so_far = asyncio.get_running_loop().time(), sum(r.mirrored_to or 0 for r in rows)
+            if so_far != mirrored:
+                mirrored, deadline = so_far, now + STUCK_S
+            names = ", ".join(topics)
+            assert now < deadline, f"nothing of {names} came for {STUCK_S:.0f} s, {so_far} before"
+            await asyncio.sleep(POLL_S)
 
     async def _at_ends(self, rows: Sequence[PartitionSnapshot]) -> bool:
         servers = self.sandbox.bootstrap("east").split(",")
