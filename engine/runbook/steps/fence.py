@@ -57,7 +57,22 @@ class RaiseFence(Action):
 
     async def examine(self) -> list[RunFinding]:
         """Find what would stop the fence."""
-        return [self._worded(each) for each in await self._fence(_nobody_answers).examine()]
+        found = [self._worded(each) for each in await self._fence(_nobody_answers).examine()]
+        return found + self._carried_on()
+
+    def _carried_on(self) -> list[RunFinding]:
+        """Find flows that would carry the fence's DENY to yet another cluster."""
+        if self.situation.switch.fence is not FenceKind.ACL:
+            return []
+        source = self.situation.config.source
+        return [
+            self.stop(
+                f"flow {name} carries ACLs from {source} to {flow.target}: this fence, too",
+                "Set its sync.acls to false meanwhile, or choose another fence",
+            )
+            for name, flow in self.situation.engine.config.flows.items()
+            if name != self.situation.flow_name and flow.source == source and flow.sync.acls
+        ]
 
     def _worded(self, finding: Finding) -> RunFinding:
         stops = finding.severity is Severity.STOP
