@@ -183,12 +183,15 @@ def words(found: Divergence) -> list[str]:
         f"{each.end - 1}"
         for each in worst
     ]
-    rewritten = sum(each.rewritten_keys for each in diverged)
+    rewritten = sum(each.rewritten_keys or 0 for each in diverged)
+    untold = sum(each.rewritten_keys is None for each in diverged)
     if rewritten:
         told.append(
             f"{rewritten:,} of their keys were written on {found.target} since: re-injected, the "
             "older value would come last"
         )
+    if untold:
+        told.append(f"of {untold} partitions it is not told how many keys were written since")
     if found.rebuilt:
         told.append(f"{found.source} is another cluster than before: everything is copied to it")
     gone = sum(each.gone for each in found.partitions)
