@@ -134,6 +134,7 @@ GROUPS = (
             Verb("promote", _RUNBOOK, "planned: drained first, nothing is lost", needs_config=True),
             Verb("failover", _RUNBOOK, "now; what is lost is shown first", needs_config=True),
             Verb("failback", _RUNBOOK, "the old source is back: what now", needs_config=True),
+            Verb("rehearse", _RUNBOOK, "try it with throw-away topics", needs_config=True),
             Verb("runbook", _RUNBOOK, "follow a run, abort it, go on with it", needs_config=True),
             Verb(
                 "reports", "ccr_tui.cli.reports", "runs, and the report of one", needs_config=True

@@ -48,6 +48,18 @@ def add_parser(subparsers: Subparsers) -> None:
         "arrived, move clients. No step waits for the source longer than it says. The promotion "
         "is recorded on the target: every engine refuses this direction from then on.",
     )
+    rehearse = _starting(
+        subparsers,
+        "rehearse",
+        "a planned switch of throw-away topics on the real clusters",
+        "Make topics and a group for it on the source, mirror them, carry out every step of a "
+        "planned switch with them but your cut-over command, and delete them again. Tells how "
+        "long each step took. Asks for no name: nothing of yours is touched.",
+    )
+    rehearse.set_defaults(kind="rehearsal")
+    rehearse.add_argument(
+        "--fence", choices=[each.value for each in FenceKind], help="how producers are kept out"
+    )
     failback = _starting(
         subparsers,
         "failback",
@@ -109,6 +121,8 @@ async def run_start(args: argparse.Namespace) -> int:
     options = RunOptions()
     if kind is RunKind.PROMOTE:
         options = RunOptions(args.fence, False if args.no_reverse else None, args.verify)
+    elif kind is RunKind.REHEARSAL:
+        options = RunOptions(args.fence)
     elif kind is RunKind.FAILBACK:
         options = RunOptions(mode=args.mode)
     async with attach_or_spawn(args.config, read_only=args.read_only) as attached:
@@ -142,6 +156,8 @@ async def _carry_out(
         first = stopping[0]
         raise RefusedError(f"starting {plan.kind} of flow", plan.flow, first.text, first.next_step)
     discards = options.mode == "discard"
+    if plan.kind == "rehearsal":
+        args.confirm = plan.flow
     await asyncio.to_thread(
         require_confirmation,
         args.confirm,

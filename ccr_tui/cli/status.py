@@ -176,6 +176,8 @@ def _flow_row(flow: FlowSnapshot, snapshot: EngineSnapshot) -> Row:
     if flow.run is not None:
         told = wording.run(flow.run, flow.source, snapshot.taken_at)
         notes += (told, f"ccr runbook {flow.name} follows it")
+    if flow.rehearsed is not None:
+        notes += (wording.rehearsed(flow.rehearsed, snapshot.taken_at),)
     if flow.overtaken is not None:
         first = flow.overtaken
         what = wording.overtaken(first.first, snapshot.taken_at)

@@ -48,6 +48,8 @@ class LocalRunbooksApi:
             )
         who = caller()
         by = f"{who.user}, {who.told}" if who.told else who.user
+        if kind is RunKind.REHEARSAL:
+            return CommandResult(True, self._desk.rehearse(flow, options, plan, by))
         run = await self._desk.start(flow, kind, options, plan, by)
         return CommandResult(True, run)
 

@@ -18,6 +18,7 @@ class RunKind(StrEnum):
 
     PROMOTE = "promote"  # planned: drained, nothing is lost
     FAILOVER = "failover"  # now, with what is lost shown beforehand
+    REHEARSAL = "rehearsal"  # a planned switch of throw-away topics
     FAILBACK = "failback"  # the old source is back: settle what never arrived, copy the delta back
 
 
@@ -62,6 +63,8 @@ class StepName(StrEnum):
     CUT_OVER = "cut-over"
     LIFT = "lift"
     REVERSE = "reverse"
+    MAKE = "make"
+    CLEAN = "clean"
     FIND = "find"
     EXPORT = "export"
     SETTLE = "settle"

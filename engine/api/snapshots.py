@@ -223,6 +223,16 @@ class RunBrief:
 
 
 @dataclass(frozen=True, slots=True)
+class RehearsalBrief:
+    """A flow's last rehearsal of a planned switch."""
+
+    id: str
+    at: float  # when it ended
+    seconds: float  # that the switch itself took
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FlowSnapshot:
     """One direction, source to target."""
 
@@ -247,6 +257,7 @@ class FlowSnapshot:
     history: tuple[RatePoint, ...]  # oldest first, at most 120 points
     observed_at: float
     run: RunBrief | None = None
+    rehearsed: RehearsalBrief | None = None  # None: never, as far as the state topic remembers
     topic_limits: tuple[TopicLimit, ...] = ()  # the first that matches a topic counts
     verification: VerificationSnapshot | None = None  # None: not verified by this engine
     syncs: tuple[SyncSnapshot, ...] = ()  # while this engine owns the flow

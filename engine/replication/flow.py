@@ -41,7 +41,7 @@ from engine.replication.mirroring import ConcludedError, Mirroring
 from engine.replication.observer import Observer
 from engine.replication.partition import MirrorPartition
 from engine.replication.resting import Resting, state_of_promoted
-from engine.replication.run_brief import run_brief
+from engine.replication.run_brief import last_rehearsal, run_brief
 from engine.replication.state_log import StateLog, SupersededError
 from engine.replication.state_records import Entry, FlowRecord, Promotion, promotion_entry
 from engine.replication.sync.groups.view import GroupsView
@@ -494,6 +494,7 @@ class Flow:
             offsets=board.offsets(),
             overtaken=self._mirroring.retention.snapshot() if self._mirroring else None,
             run=run_brief(self._state.record),
+            rehearsed=last_rehearsal(self._state.record),
             topic_limits=tuple(
                 TopicLimit(topics, rate) for topics, rate in self.limiter.topic_rates.items()
             ),

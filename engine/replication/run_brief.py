@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.api.snapshots import RunBrief
+from engine.api.snapshots import RehearsalBrief, RunBrief
 from engine.replication.state_records import FlowRecord
 
 _ENDED = ("done", "undone")
+_NOT_THE_SWITCH = ("make", "clean")
 
 
 def run_brief(record: FlowRecord) -> RunBrief | None:
@@ -29,6 +30,19 @@ def run_brief(record: FlowRecord) -> RunBrief | None:
         crossed=run["crossed"],
         why=reason.get("text", ""),
     )
+
+
+def last_rehearsal(record: FlowRecord) -> RehearsalBrief | None:
+    """Return the newest rehearsal; None when there was none."""
+    ended = [run for run in record.runbooks.values() if run["kind"] == "rehearsal"]
+    if not ended:
+        return None
+    run = max(ended, key=lambda each: each["ended"])
+    steps = [step for step in run["steps"] if step["name"] not in _NOT_THE_SWITCH and step["ended"]]
+    seconds = max((s["ended"] for s in steps), default=0) - min(
+        (s["began"] for s in steps), default=0
+    )
+    return RehearsalBrief(run["id"], run["ended"], seconds, good=run["state"] == "done")
 
 
 def _fenced(steps: list[Mapping[str, Any]]) -> bool:

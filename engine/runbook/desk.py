@@ -14,14 +14,16 @@ from pathlib import Path
 from engine import __version__
 from engine.api.loss_snapshots import LossSnapshot
 from engine.api.runbook_snapshots import Plan, Run, RunKind, RunOptions, RunsPage, RunState
-from engine.api.snapshots import Reason
+from engine.api.snapshots import Reason, Severity
 from engine.engine import Engine
-from engine.errors import RefusedError
+from engine.errors import CcrError, RefusedError
+from engine.kafka.connection import ConnectionLostError
 from engine.reload.reloader import Reloader
 from engine.replication.flow import Flow
 from engine.runbook.journal import Journal, runs_of
 from engine.runbook.ledger import Ledger
 from engine.runbook.planning import make_plan
+from engine.runbook.rehearsal import Rehearsal
 from engine.runbook.runner import Runner
 from engine.runbook.situation import Situation
 
@@ -41,6 +43,8 @@ class Desk:
         self._journal = Journal(folder)
         self._runners: dict[str, Runner] = {}  # by flow
         self._beginning: set[str] = set()
+        self._rehearsals: dict[str, Rehearsal] = {}  # by the real flow
+        self._rehearsing: dict[str, asyncio.Task[None]] = {}
         self._ended = False
 
     @contextlib.asynccontextmanager
@@ -67,6 +71,7 @@ class Desk:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(deadline_seconds):
                 await asyncio.gather(*(runner.ended() for runner in working))
+                await asyncio.gather(*self._rehearsing.values())
         for runner in working:
             await runner.stop()
 
@@ -121,29 +126,69 @@ class Desk:
         self._beginning.add(name)
         try:
             await self._own(name, kind)
-            now = time.time()
-            run = Run(
-                id=f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{uuid.uuid4().hex[:4]}",
-                kind=kind,
-                flow=name,
-                source=plan.source,
-                target=plan.target,
-                state=RunState.RUNNING,
-                began=now,
-                ended=0.0,
-                by=by,
-                host=self._engine.identity.host,
-                version=__version__,
-                options=options,
-                steps=plan.steps,
-                loss=plan.loss,
-            )
+            run = self._begun(name, kind, options, plan, by)
             runner = self._carry(run)
             await runner.ledger.write()
             runner.start()
         finally:
             self._beginning.discard(name)
         return run.id
+
+    def _begun(self, name: str, kind: RunKind, options: RunOptions, plan: Plan, by: str) -> Run:
+        now = time.time()
+        return Run(
+            id=f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{uuid.uuid4().hex[:4]}",
+            kind=kind,
+            flow=name,
+            source=plan.source,
+            target=plan.target,
+            state=RunState.RUNNING,
+            began=now,
+            ended=0.0,
+            by=by,
+            host=self._engine.identity.host,
+            version=__version__,
+            options=options,
+            steps=plan.steps,
+            loss=plan.loss,
+        )
+
+    def rehearse(self, name: str, options: RunOptions, plan: Plan, by: str) -> str:
+        """Begin a rehearsal; return its run's id. Raises RefusedError."""
+        if name in self._rehearsing:
+            raise RefusedError("rehearsing flow", name, "a rehearsal is under way")
+
+        async def begin(flow: str, kind: RunKind, chosen: RunOptions) -> str:
+            inner = await self.plan(flow, kind, chosen, None)
+            for finding in inner.findings:
+                if finding.stops:
+                    raise RefusedError("rehearsing flow", name, finding.text, finding.next_step)
+            return await self.start(flow, kind, chosen, inner, by)
+
+        def look(flow: str) -> Run | None:
+            runner = self._runners.get(flow)
+            return runner.run if runner else None
+
+        run = self._begun(name, RunKind.REHEARSAL, options, plan, by)
+        rehearsal = self._rehearsals[name] = Rehearsal(self._engine, run, begin, look)
+        self._rehearsing[name] = asyncio.create_task(self._rehearsed(name, rehearsal))
+        return run.id
+
+    async def _rehearsed(self, name: str, rehearsal: Rehearsal) -> None:
+        try:
+            run = await rehearsal.carry_out()
+            self._runners.pop(rehearsal.flow, None)
+            flow = self._engine.flow(name)
+            severity = Severity.INFO if run.state is RunState.DONE else Severity.WARNING
+            self._engine.events.emit(severity, name, f"rehearsal ({run.id}) is {run.state}")
+            if flow.claimed.is_set():
+                await self._journal.write(flow, run)
+        except (CcrError, ConnectionLostError) as error:
+            log.warning("the rehearsal of flow %s is not on record: %s", name, error)
+        except Exception:
+            log.exception("the rehearsal of flow %s failed", name)
+        finally:
+            self._rehearsing.pop(name, None)
 
     async def _own(self, name: str, kind: RunKind) -> None:
         flow = self._engine.flow(name)
@@ -169,14 +214,17 @@ class Desk:
     def runs(self, name: str) -> RunsPage:
         """Return a flow's runs, newest first; raises RefusedError."""
         runs = {run.id: run for run in runs_of(self._engine.flow(name).record)}
-        runner = self._runners.get(name)
+        rehearsal, runner = self._rehearsals.get(name), self._runners.get(name)
+        if rehearsal is not None:
+            runs[rehearsal.run.id] = rehearsal.run
         if runner is not None:
             runs[runner.run.id] = runner.run
         return RunsPage(name, tuple(sorted(runs.values(), key=lambda run: -run.began)))
 
     def runner(self, name: str, operation: str) -> Runner:
         """Return the run that is under way; raises RefusedError."""
-        runner = self._runners.get(name)
+        rehearsed = self._rehearsals[name].flow if name in self._rehearsing else ""
+        runner = self._runners.get(rehearsed) or self._runners.get(name)
         if runner is None or not runner.working:
             raise RefusedError(operation, name, "no run of it is under way in this engine")
         return runner

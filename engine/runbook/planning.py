@@ -11,12 +11,14 @@ from engine.api.loss_snapshots import LossSnapshot
 from engine.api.runbook_snapshots import Plan, RunFinding, RunKind, Step, StepName
 from engine.errors import CcrError
 from engine.kafka.connection import ConnectionLostError
+from engine.runbook.rehearsal import rehearsal_steps
 from engine.runbook.sequences import sequence
 from engine.runbook.situation import Situation
 from engine.runbook.steps.base import Action
 
 EXAMINE_S = {
     RunKind.PROMOTE: 15.0,
+    RunKind.REHEARSAL: 15.0,
     RunKind.FAILOVER: 5.0,  # minutes matter, and the source may be gone
     RunKind.FAILBACK: 50.0,  # records are read for it
 }
@@ -25,11 +27,16 @@ EXAMINE_S = {
 async def make_plan(situation: Situation, loss: LossSnapshot | None) -> Plan:
     """Plan a run; raises RefusedError (no such flow or option)."""
     actions = sequence(situation)
-    found = await asyncio.gather(*(_examined(situation, action) for action in actions))
+    rehearsal = situation.kind is RunKind.REHEARSAL
+    # What stands in the way of the real topics is no rehearsal's business, but for the fence.
+    examined = [each for each in actions if not rehearsal or each.name is StepName.FENCE]
+    found = await asyncio.gather(*(_examined(situation, action) for action in examined))
     findings = [*_first(situation), *(each for part in found for each in part)]
     if situation.kind is RunKind.FAILOVER:
         findings += _of_loss(loss)
     steps = tuple(_step(action) for action in actions)
+    if rehearsal:
+        steps = rehearsal_steps(steps)
     config = situation.config
     return Plan(
         situation.kind,
@@ -61,9 +68,9 @@ def _first(situation: Situation) -> Iterable[RunFinding]:
     """Find what concerns the run as a whole."""
     flow = situation.flow
     promotion = flow.record.promotion
-    if promotion is not None and situation.kind is not RunKind.FAILBACK:
+    if promotion is not None and situation.kind in (RunKind.PROMOTE, RunKind.FAILOVER):
         yield RunFinding(None, True, f"its mirrors were promoted already, by run {promotion.run}")
-    elif not flow.owned_here:
+    elif not flow.owned_here and situation.kind is not RunKind.REHEARSAL:
         owner = flow.snapshot().owner
         who = f"engine {owner.engine_id} on {owner.host}" if owner else "nobody"
         yield RunFinding(
@@ -72,7 +79,7 @@ def _first(situation: Situation) -> Iterable[RunFinding]:
             f"{who} runs the flow: this engine takes it over first",
         )
     config = situation.config
-    fences = situation.kind is RunKind.PROMOTE
+    fences = situation.kind in (RunKind.PROMOTE, RunKind.REHEARSAL)
     if fences and situation.engine.config.clusters[config.source].read_only:
         yield RunFinding(
             StepName.FENCE,
@@ -80,7 +87,7 @@ def _first(situation: Situation) -> Iterable[RunFinding]:
             f"cluster {config.source} is read-only in the config: nobody can be fenced there",
             "Change that, or fail over",
         )
-    if flow.record.in_a_run:
+    if flow.record.in_a_run and situation.kind is not RunKind.REHEARSAL:
         yield RunFinding(None, True, "another run of this flow is under way", "See ccr reports")
 
 

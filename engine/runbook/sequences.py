@@ -25,6 +25,8 @@ def sequence(situation: Situation) -> list[Action]:
             kinds = _planned(situation)
         case RunKind.FAILOVER:
             kinds = [TranslateGroups, Stop, Tail, Promote, Grant, CutOver]
+        case RunKind.REHEARSAL:
+            kinds = [kind for kind in _planned(situation) if kind is not Reverse]
         case RunKind.FAILBACK:
             kinds = _failback(situation)
     return [kind(situation) for kind in kinds]

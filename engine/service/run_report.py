@@ -12,6 +12,7 @@ _TITLES = {
     RunKind.PROMOTE: "Planned promotion",
     RunKind.FAILOVER: "Failover",
     RunKind.FAILBACK: "Failback",
+    RunKind.REHEARSAL: "Rehearsal",
 }
 WORST_TOPICS = 10
 
@@ -25,6 +26,11 @@ def sentence(run: Run) -> str:
     """Say in one sentence how it went."""
     took = wording.duration((run.ended or time.time()) - run.began)
     match run.state:
+        case RunState.DONE if run.kind is RunKind.REHEARSAL:
+            return f"Rehearsed with throw-away topics in {took}; nothing else was touched."
+        case RunState.UNDONE if run.kind is RunKind.REHEARSAL:
+            why = f": {run.reason.text}" if run.reason else ""
+            return f"The rehearsal failed after {took}{why}. Nothing else was touched."
         case RunState.DONE if run.kind is RunKind.FAILBACK:
             return f"{run.source} has all that {run.target} has, since {moment(run.ended)}."
         case RunState.DONE:
@@ -111,7 +117,7 @@ def _evidence(step: Step) -> Iterator[str]:
 def _undo_left(run: Run) -> Iterator[str]:
     yield "## The way back"
     yield ""
-    if run.state is RunState.UNDONE:
+    if run.state is RunState.UNDONE or run.kind is RunKind.REHEARSAL:
         yield "Nothing is left to undo: everything is as it was before."
     elif run.kind is RunKind.FAILBACK and run.state is RunState.DONE:
         yield (

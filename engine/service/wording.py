@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.api.retention_snapshots import Overtaking
-from engine.api.snapshots import RunBrief
+from engine.api.snapshots import RehearsalBrief, RunBrief
 
 UNKNOWN = "-"
 
@@ -66,3 +66,13 @@ def run(brief: RunBrief, source: str, now: float) -> str:
     step = f", {brief.step}" if brief.step else ""
     why = f" ({brief.why})" if brief.why else ""
     return f"{fence}{brief.kind} is {brief.state} for {duration(now - brief.began)}{step}{why}"
+
+
+def rehearsed(brief: RehearsalBrief, now: float) -> str:
+    """Word when a switch was rehearsed last, and how that went."""
+    went = (
+        f"it took {duration(brief.seconds)}"
+        if brief.good
+        else f"it failed (ccr reports {brief.id})"
+    )
+    return f"switch rehearsed {duration(now - brief.at)} ago: {went}"

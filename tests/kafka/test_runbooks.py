@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from engine.api.runbook_snapshots import RunKind, RunOptions, RunState, StepState
+from engine.api.runbook_snapshots import RunKind, RunOptions, RunState, StepName, StepState
 from engine.api.snapshots import FlowState
 from engine.errors import RefusedError
 from engine.kafka.topic_configs import topic_configs
@@ -124,3 +124,45 @@ async def test_failover_promotes_what_has_arrived(site: Site) -> None:
         assert sorted(before + after) == written
         assert site.moved == ["west"]
         assert flow.state()[0] is FlowState.PROMOTED
+
+
+async def test_a_rehearsal_leaves_nothing_behind(site: Site) -> None:
+    """Its steps are those of a switch, with their times; the real flow mirrors on all the while."""
+    producer = Producer(site)
+    async with site.engine() as hands:
+        await hands.mirrors()
+        before = await topics_of(site)
+        plan = await hands.plan(RunKind.REHEARSAL)
+        assert not [each for each in plan.findings if each.stops]
+        began = await hands.start(RunKind.REHEARSAL)
+        run = await hands.ended()
+        assert run.id == began
+        assert run.state is RunState.DONE, told(run)
+        assert [step.name for step in run.steps] == [step.name for step in plan.steps]
+        assert all(step.state is StepState.DONE and step.ended > 0 for step in run.steps)
+        verified = next(step for step in run.steps if step.name is StepName.VERIFY)
+        assert verified.evidence[0] == "600 records compared by content, all equal"
+        await until_async(lambda: are_topics(site, before), "all that was made is gone")
+        flow = hands.engine.flow(site.flow)
+        assert flow.state()[0] is FlowState.RUNNING
+        assert not site.moved  # the command that moves clients was not run
+        await producer.moves_on()
+    await producer.end()
+    async with site.engine() as hands:  # on record, for whoever asks later
+        await hands.mirrors()
+        assert (await hands.latest()).kind is RunKind.REHEARSAL
+
+
+async def topics_of(site: Site) -> dict[str, set[str]]:
+    """Return the topics of both clusters."""
+    found = {}
+    for name in ("east", "west"):
+        async with cluster(site.sandbox, name) as connected:
+            found[name] = set((await connected.metadata()).topics)
+    return found
+
+
+async def are_topics(site: Site, before: dict[str, set[str]]) -> bool:
+    """Whether there are no more topics than before, but for the consumers' own."""
+    now = await topics_of(site)
+    return all(now[name] - before[name] <= {"__consumer_offsets"} for name in before)

@@ -22,11 +22,12 @@ from engine.config.model import Config
 from engine.engine import Engine
 from engine.errors import RefusedError
 from engine.reload.reloader import Reloader
-from engine.replication.run_brief import run_brief
+from engine.replication.run_brief import last_rehearsal, run_brief
 from engine.replication.state_records import FlowRecord, run_entry
 from engine.runbook.journal import RUN, runs_of
 from engine.runbook.situation import Situation, reversed_section
 from engine.runbook.steps.fence import RaiseFence
+from engine.service import wording
 from engine.service.run_report import markdown
 
 STEPS = (
@@ -211,3 +212,23 @@ def test_each_change_is_told_once() -> None:
     told = list(follower.lines(replace(run, steps=(done, *run.steps[1:]))))
     assert told == [" 1/4 done after 3.0 s: Fence producers on a"]
     assert asdict(run)["steps"][0]["name"] == "fence"
+
+
+def test_the_last_rehearsal_is_told_with_the_time_of_the_switch_alone() -> None:
+    steps = (
+        Step(StepName.MAKE, "Make", "", 60, state=StepState.DONE, began=100.0, ended=130.0),
+        replace(STEPS[0], state=StepState.DONE, began=130.0, ended=131.0),
+        replace(STEPS[2], state=StepState.DONE, began=131.0, ended=134.5),
+        Step(StepName.CLEAN, "Clean", "", 60, state=StepState.DONE, began=134.5, ended=140.0),
+    )
+    run = replace(RUN_, kind=RunKind.REHEARSAL, state=RunState.DONE, ended=140.0, steps=steps)
+    record = recorded(run)
+    older = replace(run, id="older", ended=90.0, state=RunState.UNDONE)
+    record.fold(*run_entry("older", RUN.dump_python(older, mode="json")), 0)
+    brief = last_rehearsal(record)
+    assert brief is not None
+    assert (brief.id, brief.at, brief.seconds, brief.good) == (RUN_.id, 140.0, 4.5, True)
+    told = wording.rehearsed(brief, 140.0 + 3 * 86_400)
+    assert told == "switch rehearsed 3 d 0 h ago: it took 4.5 s"
+    assert run_brief(record) is None
+    assert last_rehearsal(recorded(RUN_)) is None
