@@ -26,6 +26,7 @@ class Kept:
     sealed: int = 0  # chunks, those that are deleted counted
     deleted: int = 0  # so many of the first are
     folded: tuple[int, int, Run | None] = (0, 0, None)  # see _folded
+    restarts: int = 0  # of the partition: chunks of an earlier life do not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class CheckpointWriter:
         name = f"{partition.topic}/{partition.partition}"
         offset_map = partition.offset_map
         kept = self._kept.get(partition.key, Kept())
+        if kept.restarts != partition.restarts:
+            kept = Kept(folded=kept.folded)
         folded = offset_map.folded // RUNS_INLINE
         # A map that was cut has fewer chunks than were written; the whole ones stay as they are.
         whole = max(0, offset_map.appended - 1) // RUNS_INLINE
@@ -82,7 +85,7 @@ class CheckpointWriter:
         if mark != kept.folded:
             out.entries.append((f"coarse/{name}", _coarse(offset_map, folded)))
         out.entries.extend((f"runs/{name}/{n}", None) for n in range(kept.deleted, folded))
-        out.kept[partition.key] = Kept(sealed, folded, mark)
+        out.kept[partition.key] = Kept(sealed, folded, mark, partition.restarts)
 
 
 def forgotten(partition: MirrorPartition) -> list[Entry]:

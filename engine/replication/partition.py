@@ -92,6 +92,7 @@ class MirrorPartition:
         self.reason: Reason | None = None
         self.acked = Progress(0, 0, 0)
         self.offset_map = OffsetMap()
+        self.restarts = 0  # how often the map began anew: its chunks are no longer those before
         self.positioned = False  # acked holds a checkpoint's or a start policy's position
         self.history = History()
         self.split: Split | None = None  # a refused batch, to be sent in halves
@@ -196,6 +197,7 @@ class MirrorPartition:
         self.acked.source, self.acked.target = source, target
         self.history.looked_to = 0
         self.offset_map = OffsetMap()
+        self.restarts += 1
         self.history.source_epoch = -1
         if self.history.began is not None:
             self.history.began = Began(source, target, "a topic was deleted and created anew")
