@@ -58,13 +58,13 @@ async def rates(engine: Running, *topics: str | None) -> list[float]:
 
 
 async def kept(engine: Running, rate: int, *topics: str | None) -> None:
-    """Check that each topic has its rate: never more, and not less for want of a processor only."""
+    """Check that each topic has its rate, measured again when the machine was too busy for it."""
+    wanted = [pytest.approx(rate, rel=TOLERANCE)] * len(topics)
     for _ in range(MEASUREMENTS):
         found = await rates(engine, *topics)
-        assert max(found) <= rate * (1 + TOLERANCE), f"{found} B/s at a limit of {rate}"
-        if min(found) >= rate * (1 - TOLERANCE):
+        if found == wanted:
             return
-    raise AssertionError(f"never more than {found} B/s at a limit of {rate}")
+    assert found == wanted
 
 
 @pytest.mark.asyncio(loop_scope="module")
