@@ -46,6 +46,11 @@ def _cannot_command_flow(context: ActionContext) -> str | None:
     return reason
 
 
+def cannot_run(context: ActionContext) -> str | None:
+    """Need a flow that may be changed, whoever runs it."""
+    return _cannot_command_flow(context)
+
+
 def cannot_steer(context: ActionContext) -> str | None:
     """Need a flow that the engine in sight runs, and an engine that takes commands."""
     reason = _cannot_command_flow(context)

@@ -12,6 +12,7 @@ from ccr_tui.screens.groups.place import PLACE as GROUPS
 from ccr_tui.screens.lag.place import PLACE as LAG
 from ccr_tui.screens.loss.place import PLACE as LOSS
 from ccr_tui.screens.overview.place import PLACE as OVERVIEW
+from ccr_tui.screens.runbook.place import PLACE as RUNBOOK
 
 PLACES: tuple[Place, ...] = (
     OVERVIEW,
@@ -22,6 +23,7 @@ PLACES: tuple[Place, ...] = (
     CLUSTER,
     FLOW_EDITOR,
     EVENTS,
+    RUNBOOK,
     CLUSTER_FORM,
 )
 

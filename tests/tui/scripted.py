@@ -38,10 +38,13 @@ from tests.tui.scripted_clusters import ScriptedClusters
 from tests.tui.scripted_config import ScriptedConfig
 from tests.tui.scripted_connection import ScriptedConnections
 from tests.tui.scripted_lag import hour
+from tests.tui.scripted_runbooks import ScriptedRunbooks
 from tests.tui.scripted_topics import ScriptedTopics
 from tests.tui.standings import groups_now, loss_now
 
-LOOKING = frozenset({"partitions", "history", "loss", "groups", "list", "detail"})
+LOOKING = frozenset(
+    {"partitions", "history", "loss", "groups", "list", "detail", "plan", "runs"}
+)
 T0 = 1_763_800_000.0
 """The scripted engine's clock at the start."""
 OWNER = Owner("e-1", "dr-host-1", 4711, 7, T0)
@@ -290,6 +293,7 @@ class ScriptedEngine:
         self.hours: dict[str | None, HistorySnapshot] = {}
         self.losses = loss_now
         self.groups = groups_now
+        self.runbooks = ScriptedRunbooks(self.asked, loss_now, T0)
         self.version = 1
         self.partitions: dict[tuple[str, int], PartitionSnapshot] = {}
         self.removed: list[tuple[int, tuple[str, int]]] = []

@@ -1,0 +1,1 @@
+"""Promotion, failover, failback, rehearsal of a flow."""
