@@ -61,6 +61,7 @@ UNICODE = Symbols(
         "standby": "◇",
         "draining": "▽",
         "stopped": "■",
+        "promoted": "◆",
     },
     trends={
         Trend.IN_STEP: "=",
@@ -92,6 +93,7 @@ ASCII = Symbols(
         "standby": "-",
         "draining": "v",
         "stopped": "!",
+        "promoted": "#",
     },
     trends={
         Trend.IN_STEP: "=",
