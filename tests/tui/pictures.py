@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 from ccr_tui.app import CcrApp
 from ccr_tui.screens.asked import TablesScreen
 from ccr_tui.screens.everywhere import PLACES
+from ccr_tui.screens.runbook.screen import RunbookScreen
 from ccr_tui.state import ConsoleMode
 from ccr_tui.symbols import UNICODE
 from engine.demo.stage import FLOW, SOURCE, Stage
@@ -71,6 +72,8 @@ async def _visit(app: CcrApp, pilot: Pilot[None], place: str) -> None:
     await until(lambda: (app.top is not None and app.top.place is not None) or place == "overview")
     await settle(pilot)
     screen = app.top
+    if isinstance(screen, RunbookScreen):
+        screen.do_other_view("1")  # there was no run yet; this is what promotion would do
     if isinstance(screen, TablesScreen):
         await until(lambda: screen.asker.answer is not None, within=60)
     if place not in FORMS:

@@ -55,7 +55,7 @@ _ACTIONS = (
         "runbook.abort",
         "Abort the run: undo all that it has done",
         SCOPE,
-        ("u",),
+        ("U",),
         "Undo",
         14,
         footer_keep=86,

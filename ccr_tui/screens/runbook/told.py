@@ -113,7 +113,7 @@ def of_run(run: Run | None) -> list[Fact]:
     if run.reason is not None and not run.state.ended:
         facts.append([("Why    ", Tone.DIM), (run.reason.text, Tone.WARN)])
     if not run.state.ended:
-        words = "behind the point of no return" if run.crossed else "u undoes everything"
+        words = "behind the point of no return" if run.crossed else "U undoes everything"
         facts.append([("Way    ", Tone.DIM), (words, Tone.WARN if run.crossed else Tone.PLAIN)])
     return facts
 
