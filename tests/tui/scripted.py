@@ -42,9 +42,7 @@ from tests.tui.scripted_runbooks import ScriptedRunbooks
 from tests.tui.scripted_topics import ScriptedTopics
 from tests.tui.standings import groups_now, loss_now
 
-LOOKING = frozenset(
-    {"partitions", "history", "loss", "groups", "list", "detail", "plan", "runs"}
-)
+LOOKING = frozenset({"partitions", "history", "loss", "groups", "list", "detail", "plan", "runs"})
 T0 = 1_763_800_000.0
 """The scripted engine's clock at the start."""
 OWNER = Owner("e-1", "dr-host-1", 4711, 7, T0)
