@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from engine.api.group_snapshots import GroupsPage
+from engine.api.kept_snapshots import EventsPage, LogPage
 from engine.api.local_clusters import LocalClustersApi
 from engine.api.local_config import LocalConfigApi
 from engine.api.local_runbooks import LocalRunbooksApi
@@ -17,6 +18,7 @@ from engine.config.regexes import check_regex
 from engine.engine import Engine
 from engine.errors import CcrError, ConfigError, ConnectError, RefusedError
 from engine.kafka.connection import ConnectionLostError
+from engine.kept.files import KeptFiles
 from engine.reload.reloader import Reloader
 from engine.replication.loss_report import with_groups
 from engine.replication.topics.candidates import Candidates
@@ -162,11 +164,16 @@ class LocalEngineApi:
     """See engine.api.protocol."""
 
     def __init__(
-        self, engine: Engine, reloader: Reloader | None = None, desk: Desk | None = None
+        self,
+        engine: Engine,
+        reloader: Reloader | None = None,
+        desk: Desk | None = None,
+        kept: KeptFiles | None = None,
     ) -> None:
         self._engine = engine
         reloader = reloader or Reloader(engine)
         self.desk = desk or Desk(engine, reloader, None)
+        self._kept = kept or KeptFiles()
         self._flows = LocalFlowsApi(engine)
         self._clusters = LocalClustersApi(engine)
         self._config = LocalConfigApi(engine, reloader)
@@ -199,6 +206,14 @@ class LocalEngineApi:
     async def events(self, since: int = 0) -> tuple[Event, ...]:
         """Return the events after id `since`, oldest first."""
         return self._engine.events.since(since)
+
+    async def older_events(self, before: int, place: str = "", limit: int = 500) -> EventsPage:
+        """Return events before the one with id `before`, from the file that keeps them."""
+        return await self._kept.events(before, place, limit)
+
+    async def log(self, *, before: str = "", after: str = "", limit: int = 500) -> LogPage:
+        """Return records of the log file."""
+        return await self._kept.log(before=before, after=after, limit=limit)
 
     async def close(self) -> None:
         """The engine belongs to whoever made it."""

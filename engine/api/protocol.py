@@ -13,6 +13,7 @@ from typing import Protocol
 from engine.api.cluster_protocol import ClustersApi
 from engine.api.config_protocol import ConfigApi
 from engine.api.group_snapshots import GroupsPage
+from engine.api.kept_snapshots import EventsPage, LogPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.runbook_protocol import RunbooksApi
@@ -135,6 +136,22 @@ class EngineApi(Protocol):
 
     async def events(self, since: int = 0) -> tuple[Event, ...]:
         """Return the events after id `since`, oldest first, as far as the ring (1,000) reaches."""
+        ...
+
+    async def older_events(self, before: int, place: str = "", limit: int = 500) -> EventsPage:
+        """Return events before the one with id `before`, from the file that keeps them.
+
+        `place` is the last page's: what is before that page. An answer may be empty and still say
+        that there may be older ones. Raises CcrError when the file cannot be read.
+        """
+        ...
+
+    async def log(self, *, before: str = "", after: str = "", limit: int = 500) -> LogPage:
+        """Return records of the log file: before a place, after one, or the newest.
+
+        Places are the `start` and `end` of a page. Raises RefusedError (there is no log file),
+        ConfigError (no place), CcrError when the file cannot be read.
+        """
         ...
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, cast, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 from engine.api.cluster_protocol import ClustersApi
 from engine.api.config_protocol import ConfigApi
@@ -35,6 +35,7 @@ NAMESPACES: Mapping[str, type] = {
 }
 _CHANGES = (CommandResult, Applied)
 Tell = Callable[[Act], None]
+_Change = TypeVar("_Change", CommandResult, Applied)
 
 
 def commands(protocol: type) -> set[str]:
@@ -56,23 +57,21 @@ class _Audited:
 
     def __init__(self, api: EngineApi, file: AuditFile, tell: Tell) -> None:
         self._api = api
+        recorder = Recorder(file, tell)
         for name, protocol in NAMESPACES.items():
             inner = getattr(api, name)
-            setattr(self, name, _Namespace(name, inner, commands(protocol), file, tell))
+            setattr(self, name, _Namespace(name, inner, commands(protocol), recorder))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._api, name)
 
 
 class _Namespace:
-    def __init__(
-        self, name: str, inner: object, audited: set[str], file: AuditFile, tell: Tell
-    ) -> None:
+    def __init__(self, name: str, inner: object, audited: set[str], recorder: Recorder) -> None:
         self._name = name
         self._inner = inner
         self._audited = audited
-        self._file = file
-        self._tell = tell
+        self._recorder = recorder
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
@@ -86,25 +85,41 @@ class _Namespace:
             if kwargs.get("dry_run"):
                 return await method(*args, **kwargs)  # it only looks
             arguments = _told(inspect.signature(method).bind(*args, **kwargs).arguments)
-            outcome, text = "failed", "it did not end"
-            try:
-                result = await method(*args, **kwargs)
-            except RefusedError as error:
-                outcome, text = "refused", str(error)
-                raise
-            except CcrError as error:
-                text = str(error)
-                raise
-            except Exception as error:
-                text = f"{type(error).__name__}"
-                raise
-            else:
-                outcome, text = ("done" if result.changed else "unchanged"), result.text
-                return result
-            finally:
-                await self._record(f"{self._name}.{name}", arguments, outcome, text)
+            return await self._recorder.act(
+                f"{self._name}.{name}", arguments, lambda: method(*args, **kwargs)
+            )
 
         return act
+
+
+class Recorder:
+    """Puts acts on record, the caller's of now."""
+
+    def __init__(self, file: AuditFile, tell: Tell) -> None:
+        self._file = file
+        self._tell = tell
+
+    async def act(
+        self, did: str, arguments: dict[str, Any], do: Callable[[], Awaitable[_Change]]
+    ) -> _Change:
+        """Do it, and put on record how it ended; raises what it raises."""
+        outcome, text = "failed", "it did not end"
+        try:
+            result = await do()
+        except RefusedError as error:
+            outcome, text = "refused", str(error)
+            raise
+        except CcrError as error:
+            text = str(error)
+            raise
+        except Exception as error:
+            text = f"{type(error).__name__}"
+            raise
+        else:
+            outcome, text = ("done" if result.changed else "unchanged"), result.text
+            return result
+        finally:
+            await self._record(did, arguments, outcome, text)
 
     async def _record(self, did: str, arguments: dict[str, Any], outcome: str, text: str) -> None:
         who = caller()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,10 @@ from engine.config.editing.file import FileText
 from engine.config.loader import Loaded
 from engine.config.model import Config
 from engine.engine import Engine
-from engine.errors import CcrError
 from engine.reload.applying import apply
 from engine.reload.plan import plan
 from engine.reload.problems import as_shown
 
-LOG = logging.getLogger(__name__)
 SUBJECT = "configuration"
 
 
@@ -56,16 +53,6 @@ class Reloader:
         async with self._one_at_a_time:
             read = await asyncio.to_thread(_read, self.path)
             return await self._apply(read, dry_run=dry_run)
-
-    async def reload_as_told(self, by: str) -> None:
-        """Reload for somebody who gets no answer but the log: `by` is a signal's name."""
-        try:
-            applied = await self.reload()
-        except CcrError as error:
-            text = f"{by}: nothing was changed: {error}"
-            self._engine.events.emit(Severity.ERROR, SUBJECT, text, "Mend the file, then reload")
-        else:
-            LOG.info("%s: %s", by, applied.text)
 
     async def replace(self, before: FileText, text: str) -> Applied:
         """Write the file and apply it; raises RefusedError and ConfigError, changing nothing."""

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from engine.api.group_snapshots import GroupsPage
+from engine.api.kept_snapshots import EventsPage, LogPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import CommandResult, EngineSnapshot, Event, PartitionsPage
@@ -62,6 +63,16 @@ class RemoteEngineApi:
     async def events(self, since: int = 0) -> tuple[Event, ...]:
         """Return the events after id `since`, oldest first."""
         return await self._wire.get("/v1/events", codec.EVENTS, since=since)
+
+    async def older_events(self, before: int, place: str = "", limit: int = 500) -> EventsPage:
+        """Return events before the one with id `before`, from the file that keeps them."""
+        query: dict[str, int | str] = {"before": before, "place": place, "limit": limit}
+        return await self._wire.get("/v1/events/older", codec.OLDER_EVENTS, **query)
+
+    async def log(self, *, before: str = "", after: str = "", limit: int = 500) -> LogPage:
+        """Return records of the log file."""
+        query: dict[str, int | str] = {"before": before, "after": after, "limit": limit}
+        return await self._wire.get("/v1/log", codec.LOG, **query)
 
     async def close(self) -> None:
         """Close the connections; the engine keeps running."""

@@ -14,6 +14,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
 from engine.api.group_snapshots import GroupSnapshot, GroupsPage
+from engine.api.kept_snapshots import EventsPage, LogPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot, TopicPreview
 from engine.api.snapshots import (
@@ -43,6 +44,8 @@ GROUPS_A_CHUNK = 5
 
 SNAPSHOT = TypeAdapter(EngineSnapshot)
 EVENTS = TypeAdapter(tuple[Event, ...])
+OLDER_EVENTS = TypeAdapter(EventsPage)
+LOG = TypeAdapter(LogPage)
 PAGE = TypeAdapter(PartitionsPage)
 GROUPS = TypeAdapter(GroupsPage)
 LOSS = TypeAdapter(LossSnapshot)

@@ -2,6 +2,8 @@
 
 GET  /v1/snapshot                       EngineSnapshot
 GET  /v1/events?since=ID                Event[]
+GET  /v1/events/older?before=ID&place=P EventsPage; limit=N, optional, likewise below
+GET  /v1/log?before=PLACE&after=PLACE   LogPage; one of the two, or neither: the newest
 GET  /v1/flows/FLOW/partitions?since=N  PartitionsPage
 GET  /v1/flows/FLOW/groups              GroupsPage
 GET  /v1/flows/FLOW/loss?topic=TOPIC    LossSnapshot; with a topic, optional, its partitions too
@@ -31,6 +33,7 @@ from pathlib import Path
 from aiohttp import web
 
 from engine import __version__
+from engine.api.kept_snapshots import MOST_AT_ONCE
 from engine.api.protocol import EngineApi
 from engine.api.snapshots import CommandResult
 from engine.audit.caller import ORIGIN_HEADER, Caller, asked_by, here, shortened, user_of
@@ -64,6 +67,8 @@ class ControlServer:
             [
                 web.get("/v1/snapshot", self._snapshot),
                 web.get("/v1/events", self._events),
+                web.get("/v1/events/older", self._older_events),
+                web.get("/v1/log", self._log),
                 web.get(f"{flow}/partitions", self._partitions),
                 web.get(f"{flow}/groups", self._groups),
                 web.get(f"{flow}/loss", self._loss),
@@ -95,10 +100,23 @@ class ControlServer:
         return answer(codec.SNAPSHOT.dump_json(await self._api.snapshot()))
 
     async def _events(self, request: web.Request) -> web.Response:
-        return answer(codec.EVENTS.dump_json(await self._api.events(_since(request))))
+        return answer(codec.EVENTS.dump_json(await self._api.events(_number(request, "since"))))
+
+    async def _older_events(self, request: web.Request) -> web.Response:
+        before, limit = _number(request, "before"), _number(request, "limit", MOST_AT_ONCE)
+        page = await self._api.older_events(before, request.query.get("place", ""), limit)
+        return answer(codec.OLDER_EVENTS.dump_json(page))
+
+    async def _log(self, request: web.Request) -> web.Response:
+        before, after = (request.query.get(name, "") for name in ("before", "after"))
+        limit = _number(request, "limit", MOST_AT_ONCE)
+        page = await self._api.log(before=before, after=after, limit=limit)
+        return answer(codec.LOG.dump_json(page))
 
     async def _partitions(self, request: web.Request) -> web.StreamResponse:
-        page = await self._api.flows.partitions(request.match_info["flow"], _since(request))
+        page = await self._api.flows.partitions(
+            request.match_info["flow"], _number(request, "since")
+        )
         return await stream(request, codec.page_chunks(page))
 
     async def _groups(self, request: web.Request) -> web.StreamResponse:
@@ -197,12 +215,12 @@ def _check_version(request: web.Request) -> None:
         )
 
 
-def _since(request: web.Request) -> int:
-    text = request.query.get("since", "0")
+def _number(request: web.Request, name: str, default: int = 0) -> int:
+    text = request.query.get(name, str(default))
     # int() takes thousands of digits slowly, and forms such as "1_0"
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise ConfigError(
-            "reading the request", request.path, f"since={text[:40]!r} is not a number from 0 up"
+            "reading the request", request.path, f"{name}={text[:40]!r} is not a number from 0 up"
         )
     return int(text)
 

@@ -10,9 +10,8 @@ import logging
 import os
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from engine.api.snapshots import Event
+from engine.kept.events import EVENT, read_event
 from engine.service.log_writing import LogFile
 
 log = logging.getLogger(__name__)
@@ -20,14 +19,12 @@ log = logging.getLogger(__name__)
 TAIL_BYTES = 2 * 1024 * 1024
 """Read at the start: some thousand events."""
 
-_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-
 
 class _EventLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write the event that the record tells."""
         event: Event = record.ccr_event  # type: ignore[attr-defined]
-        return _EVENT.dump_json(event).decode()
+        return EVENT.dump_json(event).decode()
 
 
 def events_handler(path: Path) -> logging.Handler:
@@ -64,11 +61,4 @@ def _events_in(file: Path) -> list[Event]:
     except OSError as error:
         log.warning("events of %s cannot be read: %s", file, error.strerror or error)
         return []
-    return [event for line in content.splitlines() if (event := _event(line)) is not None]
-
-
-def _event(line: bytes) -> Event | None:
-    try:
-        return _EVENT.validate_json(line)
-    except ValidationError:
-        return None
+    return [event for line in content.splitlines() if (event := read_event(line)) is not None]

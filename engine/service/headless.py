@@ -20,13 +20,15 @@ from engine import __version__
 from engine.api.local import LocalEngineApi
 from engine.api.protocol import EngineApi
 from engine.api.snapshots import EngineMode, FlowState, Severity
-from engine.audit.audited import as_event, audited
+from engine.audit.audited import Recorder, as_event, audited
+from engine.audit.caller import Caller, asked_by
 from engine.audit.file import Act, AuditFile
 from engine.config import loader
 from engine.config.model import Config
 from engine.engine import Engine
 from engine.errors import CcrError, ExitCode
-from engine.reload.reloader import Reloader
+from engine.kept.files import KeptFiles
+from engine.reload.reloader import SUBJECT, Reloader
 from engine.replication.events import RING
 from engine.runbook.desk import Desk
 from engine.service.event_file import read_events
@@ -116,8 +118,18 @@ class _Service:
         self._reloader = Reloader(self._engine)
         self._reloading: set[asyncio.Future[None]] = set()
         self._desk = Desk(self._engine, self._reloader, paths.runs)
-        api = LocalEngineApi(self._engine, self._reloader, self._desk)
-        self._api: EngineApi = audited(api, AuditFile(paths.audit), self._tell_act)
+        kept = KeptFiles(log.path, paths.events)
+        api = LocalEngineApi(self._engine, self._reloader, self._desk, kept)
+        audit = AuditFile(paths.audit)
+        self._api: EngineApi = audited(api, audit, self._tell_act)
+        self._signals = Recorder(audit, self._tell_signal)
+
+    def _tell_signal(self, act: Act) -> None:
+        if act.outcome in ("done", "unchanged"):
+            self._tell_act(act)
+            return
+        text = f"{act.origin}: nothing was changed: {act.text}"
+        self._engine.events.emit(Severity.ERROR, SUBJECT, text, "Mend the file, then reload")
 
     def _tell_act(self, act: Act) -> None:
         severity = Severity.WARNING if act.outcome in ("refused", "failed") else Severity.INFO
@@ -153,10 +165,16 @@ class _Service:
 
     def _reload(self) -> None:
         """Apply what the configuration says now, as SIGHUP asks for."""
-        task = asyncio.ensure_future(self._reloader.reload_as_told("SIGHUP"))
+        task = asyncio.ensure_future(self._reload_as_told())
         self._reloading.add(task)
         task.add_done_callback(self._reloading.discard)
         task.add_done_callback(lambda done: _tell_failure(done, "reloading"))
+
+    async def _reload_as_told(self) -> None:
+        # The kernel tells asyncio no sender: it was this user, or root.
+        told = Caller("signal", os.geteuid(), os.getpid(), "SIGHUP")
+        with asked_by(told), contextlib.suppress(CcrError):
+            await self._signals.act("config.reload", {}, self._reloader.reload)
 
     def _announce(self) -> None:
         LOG.info(

@@ -207,10 +207,11 @@ async def ask_the_socket(config: Path, found: Artefacts) -> None:
         for body in ({}, tried, {"section": WRONG}, {"secrets": WRONG}):
             answer = await http.post("/v1/clusters/east/test", json=body)
             found[f"POST test {len(str(body))}"] = answer.content
-        paths = ("snapshot", "events", "clusters", "clusters/east/detail", "tests/1")
+        paths = ("snapshot", "events", "log", "clusters", "clusters/east/detail", "tests/1")
         for path in (*paths, f"flows/{FLOW}/partitions"):
             found[f"GET {path}"] = (await http.get(f"/v1/{path}")).content
         assert b"given" in found["GET snapshot"]
+        assert b"sasl.password was given by an operator" in found["GET log"]
         for number, body in enumerate(
             (
                 {"key": "sasl.nothing", "value": WRONG},

@@ -9,6 +9,7 @@ from pydantic import JsonValue, SecretStr
 
 from engine.api.cluster_snapshots import ClusterDetail, ClusterList, ConnectionTest
 from engine.api.group_snapshots import GroupsPage
+from engine.api.kept_snapshots import EventsPage, LogPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import (
@@ -23,6 +24,8 @@ from engine.config.flow_section import FlowConfig, TopicSelection
 SNAPSHOT = EngineSnapshot(
     "0.1.0", "engine-1", EngineMode.SERVICE, "host", 1, "/c.yaml", False, 1.0, 2.0
 )
+NO_EVENTS = EventsPage((), "", older=False)
+NO_LOG = LogPage("/ccr.log", (), "", "", older=False)
 
 
 @dataclass
@@ -31,6 +34,8 @@ class RecordingEngine:
 
     given: EngineSnapshot = SNAPSHOT
     happened: tuple[Event, ...] = ()
+    past: EventsPage = NO_EVENTS
+    log_page: LogPage = NO_LOG
     pages: dict[str, PartitionsPage] = field(default_factory=dict)
     losses: dict[str, LossSnapshot] = field(default_factory=dict)
     histories: dict[str, HistorySnapshot] = field(default_factory=dict)
@@ -53,6 +58,16 @@ class RecordingEngine:
 
     async def events(self, since: int = 0) -> tuple[Event, ...]:
         return tuple(event for event in self.happened if event.id > since)
+
+    async def older_events(self, before: int, place: str = "", limit: int = 500) -> EventsPage:
+        self._fail()
+        self.calls.append(("older_events", before, place, limit))
+        return self.past
+
+    async def log(self, *, before: str = "", after: str = "", limit: int = 500) -> LogPage:
+        self._fail()
+        self.calls.append(("log", before, after, limit))
+        return self.log_page
 
     async def close(self) -> None:
         self.calls.append(("close",))

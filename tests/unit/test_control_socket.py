@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from engine.api.kept_snapshots import EventsPage, LogLevel, LogPage, LogRecord
 from engine.api.loss_snapshots import HistorySnapshot, LossPoint
 from engine.api.preview_snapshots import SelectionSnapshot
 from engine.api.snapshots import (
@@ -111,6 +112,26 @@ async def test_snapshot_events_and_partitions_arrive_whole(
     assert await remote.events(since=1) == engine.happened[1:]
     assert await remote.flows.partitions("dr", since=7) == engine.pages["dr"]
     assert engine.calls == [("partitions", "dr", 7)]
+
+
+async def test_what_is_on_disk_arrives_whole_and_is_asked_for_in_pieces(
+    engine: RecordingEngine, remote: RemoteEngineApi, http: httpx.AsyncClient
+) -> None:
+    event = Event(7, 3.5, Severity.ERROR, "dr", "it happened", "Do it")
+    engine.past = EventsPage((event,), "1f-abc:12", older=True)
+    record = LogRecord("1f-abc:0", 3.5, LogLevel.WARNING, "ä\nb")
+    engine.log_page = LogPage("/ccr.log", (record,), "1f-abc:0", "1f-abc:20", older=True)
+    assert await remote.older_events(9, "1f-abc:400", 50) == engine.past
+    assert await remote.log(before="1f-abc:400", limit=50) == engine.log_page
+    assert await remote.log(after="1f-abc:400") == engine.log_page
+    assert engine.calls == [
+        ("older_events", 9, "1f-abc:400", 50),
+        ("log", "1f-abc:400", "", 50),
+        ("log", "", "1f-abc:400", 500),
+    ]
+    refused = await http.get("/v1/log?limit=many")
+    assert refused.status_code == 400
+    assert "limit='many' is not a number" in refused.json()["cause"]
 
 
 async def test_loss_and_history_arrive_whole_of_a_flow_or_with_a_topic(

@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 
 from engine.api.snapshots import EngineSnapshot, Event
+from engine.audit.file import read_acts
 from engine.service.client import RemoteEngineApi
 from engine.service.paths import service_paths
 from tests.unit.test_service_process import CCR, CONFIG, config, running, verb
@@ -56,16 +57,26 @@ async def test_sighup_applies_the_file_and_a_bad_one_changes_nothing(config: Pat
         say(config, TWO_FLOWS.replace("target: east", "target: eats"))
         service.send_signal(signal.SIGHUP)
         refused = await until_told(api, "nothing was changed")
+        assert refused.text.startswith("SIGHUP: nothing was changed: ")
         assert f"{config}:8: flows.back.target: 'eats' is not a cluster" in refused.text
         await until_flows(api, {"dr", "back"})
 
         say(config, CONFIG)
         service.send_signal(signal.SIGHUP)
         await until_flows(api, {"dr"})
+        service.send_signal(signal.SIGHUP)
+        await until_told(api, "signal (SIGHUP): config.reload: unchanged")
         await api.close()
         service.terminate()
         await service.communicate()
         assert service.returncode == 0
+    acts = list(read_acts(service_paths(config).audit))
+    assert {(act.user, act.uid, act.origin, act.did) for act in acts} == {
+        ("signal", os.geteuid(), "SIGHUP", "config.reload")
+    }
+    assert [act.outcome for act in acts] == ["done", "failed", "done", "unchanged"]
+    assert acts[0].text == "flow back new"
+    assert "'eats' is not a cluster" in acts[1].text
 
 
 async def test_a_service_ends_when_its_terminal_is_closed(config: Path) -> None:

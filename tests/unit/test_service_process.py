@@ -156,6 +156,14 @@ async def test_clusters_that_are_away_are_a_state_and_are_told(config: Path) -> 
         assert {event.subject for event in await api.events()} >= {"east", "west"}
         with pytest.raises(RefusedError, match="steering flow dr: it is not running"):
             await api.flows.pause("dr")
+        page = await api.log(limit=5)
+        assert (page.path, page.newer) == (str(service_paths(config).log), False)
+        newest = await api.log(before=page.end, limit=1000)
+        assert newest.records[-5:] == page.records
+        assert f"runs {config}" in newest.records[0].text
+        first = (await api.events())[0]
+        assert not (await api.older_events(first.id)).events
+        assert (await api.older_events(first.id + 1)).events == (first,)
         await api.close()
         kept = service_paths(config).log.read_text()
         assert "connection refused. Is the broker running" in kept
