@@ -9,14 +9,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccr_tui.cli import sandbox_security
+from ccr_tui.cli import sandbox_security, sandbox_specs
 from ccr_tui.cli.tables import Row, indented, table
-from engine.errors import ConfigError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from engine.sandbox import ClusterSpec, Progress, Sandbox, SandboxStatus, Security
+    from engine.sandbox import ClusterStatus, Progress, Sandbox, SandboxStatus
 
     Subparsers = _SubParsersAction[argparse.ArgumentParser]
 
@@ -31,23 +30,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     verbs = sandbox.add_subparsers(metavar="VERB", required=True)
     up = _verb(verbs, "up", "start the clusters; they run until ccr sandbox down", run_up)
-    up.add_argument(
-        "--cluster",
-        metavar="NAME[:BROKERS]",
-        action="append",
-        type=_cluster,
-        help="a cluster to have, repeatable (default: those the folder has, else east and west)",
-    )
-    up.add_argument(
-        "--kafka-version",
-        metavar="[NAME=]VERSION",
-        action="append",
-        type=_version,
-        default=[],
-        help="Kafka of new clusters, all or the named one, repeatable "
-        "(default: 4.2.0; all: docs/cli.md)",
-    )
-    sandbox_security.add_arguments(up)
+    sandbox_specs.add_arguments(up)
     down = _verb(verbs, "down", "stop them, and clean up what a killed ccr left behind", run_down)
     down.add_argument("--remove-data", action="store_true", help="delete the clusters' data too")
     _verb(verbs, "status", "which clusters run, and what was left behind", run_status)
@@ -65,27 +48,12 @@ def _verb(verbs: Subparsers, name: str, help_: str, run: Any) -> argparse.Argume
     return parser
 
 
-def _cluster(text: str) -> tuple[str, int]:
-    name, colon, brokers = text.partition(":")
-    count = brokers if colon else "1"
-    if not name or not count.isdecimal() or int(count) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME or NAME:BROKERS, as in west:3")
-    return name, int(count)
-
-
-def _version(text: str) -> tuple[str, str]:
-    name, equals, version = text.rpartition("=")
-    if not version or (equals and not name):
-        raise argparse.ArgumentTypeError(f"{text!r} is not VERSION or NAME=VERSION, as in 3.9.2")
-    return name, version
-
-
 async def run_up(args: argparse.Namespace) -> int:
     """Start the clusters; returns the exit code."""
     from engine.sandbox import Sandbox, find_leftovers  # noqa: PLC0415  (imports aiokafka: slow)
 
     there = Sandbox(args.dir)
-    specs = _specs(args.cluster, args.kafka_version, there, sandbox_security.security(args, there))
+    specs = sandbox_specs.specs(args, there)
     sandbox = Sandbox(args.dir, specs)
     for leftover in find_leftovers():
         if leftover.root != sandbox.root:
@@ -209,6 +177,16 @@ def _sandbox_json(status: SandboxStatus) -> dict[str, Any]:
                     }
                     for broker in cluster.brokers
                 ],
+                "connect": [
+                    {
+                        "id": worker.id,
+                        "url": worker.url,
+                        "pid": worker.pid,
+                        "state": worker.state,
+                        "reason": worker.reason or None,
+                    }
+                    for worker in cluster.workers
+                ],
             }
             for cluster in status.clusters
         ],
@@ -234,7 +212,8 @@ def status_lines(status: SandboxStatus, leftovers: Iterable[SandboxStatus] = ())
                     f"broker {broker.id}: {', '.join(filter(None, (broker.state, broker.reason)))}"
                     for broker in cluster.brokers
                     if cluster.state == "partly running" or broker.reason
-                ),
+                )
+                + _worker_notes(cluster),
             )
             for cluster in status.clusters
         ]
@@ -247,47 +226,19 @@ def status_lines(status: SandboxStatus, leftovers: Iterable[SandboxStatus] = ())
         yield from _leftover_lines(leftover)
 
 
+def _worker_notes(cluster: ClusterStatus) -> tuple[str, ...]:
+    return tuple(
+        f"Connect worker {worker.id}, {worker.url}: "
+        f"{', '.join(filter(None, (worker.state, worker.reason)))}"
+        for worker in cluster.workers
+    )
+
+
 def _leftover_lines(leftover: SandboxStatus) -> Iterator[str]:
     pids = [str(pid) for cluster in leftover.clusters for pid in cluster.pids]
     running = f"brokers still running: {', '.join(pids)}" if pids else "no broker runs"
     yield f"Left behind by process {leftover.owner_pid}, which was killed: {leftover.root}"
     yield from indented(f"{running}. Clean up with: ccr sandbox down --dir {leftover.root}")
-
-
-def _specs(
-    clusters: list[tuple[str, int]] | None,
-    versions: list[tuple[str, str]],
-    there: Sandbox,
-    security: Security | None = None,
-) -> dict[str, ClusterSpec] | None:
-    from engine.sandbox import ClusterSpec  # noqa: PLC0415
-
-    if clusters is None and not versions and security is None:
-        return None
-    if clusters is None:
-        known = [(cluster.name, len(cluster.brokers)) for cluster in there.status().clusters]
-        clusters = known or [("east", 1), ("west", 1)]
-    names = [name for name, _ in clusters]
-    _require_once("--cluster", names)
-    _require_once("--kafka-version", [name or "every cluster" for name, _ in versions])
-    by_name = dict(versions)
-    unknown = sorted(set(by_name) - {"", *names})
-    if unknown:
-        raise ConfigError(
-            "read", "--kafka-version", f"{unknown[0]} is not one of the clusters {', '.join(names)}"
-        )
-    return {
-        name: ClusterSpec(
-            brokers, kafka_version=by_name.get(name, by_name.get("", "")), security=security
-        )
-        for name, brokers in clusters
-    }
-
-
-def _require_once(option: str, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError("read", option, f"{twice[0]} is named twice")
 
 
 async def _print_status(sandbox: Sandbox, leftovers: list[SandboxStatus], *, as_json: bool) -> None:

@@ -1,8 +1,8 @@
 """Real Kafka on this machine, for the demo, the tests and the benchmarks.
 
-sandbox = Sandbox(clusters={"east": ClusterSpec(), "west": ClusterSpec(brokers=3)})
+sandbox = Sandbox(clusters={"east": ClusterSpec(connect_workers=2), "west": ClusterSpec(brokers=3)})
 await sandbox.up()
-sandbox.bootstrap("east")
+sandbox.bootstrap("east"), sandbox.connect.urls("east")
 """
 
 from engine.sandbox.broker import ClusterSpec
@@ -12,7 +12,7 @@ from engine.sandbox.leftovers import clean_up, find_leftovers
 from engine.sandbox.progress import Progress, ProgressCallback
 from engine.sandbox.sandbox import Sandbox, sandbox_home
 from engine.sandbox.security import Listener, Security
-from engine.sandbox.status import BrokerStatus, ClusterStatus, SandboxStatus
+from engine.sandbox.status import BrokerStatus, ClusterStatus, SandboxStatus, WorkerStatus
 
 __all__ = [
     "BrokerStatus",
@@ -25,6 +25,7 @@ __all__ = [
     "Sandbox",
     "SandboxStatus",
     "Security",
+    "WorkerStatus",
     "clean_up",
     "find_leftovers",
     "sandbox_home",

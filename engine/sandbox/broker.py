@@ -47,6 +47,10 @@ class ClusterSpec:
     proxies: tuple[int, ...] = ()
     """Ports of TCP proxies of the caller's, one a broker: opens the listener PROXIED, whose clients
     are sent there. The proxies forward to the port that `Sandbox.bootstrap` tells of it."""
+    connect_workers: int | None = None
+    """Kafka Connect workers; None: as many as the cluster has, none for a new one."""
+    connect_properties: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the workers that win over the sandbox's own."""
 
     def __post_init__(self) -> None:
         """Check what cannot be left to the broker."""
@@ -54,6 +58,11 @@ class ClusterSpec:
             raise SandboxError(
                 "plan", "a cluster", f"{self.brokers} brokers asked for", "Ask for 1 or more."
             )
+        if self.connect_workers is not None and self.connect_workers < 0:
+            raise SandboxError(
+                "plan", "a cluster", f"{self.connect_workers} Connect workers asked for",
+                "Ask for 0 or more.",
+            )  # fmt: skip
         if self.proxies and len(self.proxies) != self.brokers:
             raise SandboxError(
                 "plan", "a cluster", f"{len(self.proxies)} proxies for {self.brokers} brokers",
@@ -196,11 +205,7 @@ class BrokerHome:
 
     def write_properties(self, settings: Mapping[str, str]) -> None:
         """Write the settings in Java's properties format."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lines = (
-            f"{name}={value.replace(chr(92), chr(92) * 2)}" for name, value in settings.items()
-        )
-        write_private(self.properties_file, "\n".join(lines) + "\n")  # it may have passwords
+        write_properties(self.properties_file, settings)
 
     async def format(
         self, kit: JavaKit, cluster_id: str, token: str, security: Security | None
@@ -241,12 +246,24 @@ class BrokerHome:
 
     def last_words(self) -> str:
         """Return why the broker ended, as it logged it."""
-        for path in (self.log_file, self.output_file):
-            if path.exists():
-                reason = reason_in(path.read_text(encoding="utf-8", errors="replace"))
-                if reason:
-                    return reason
-        return "it left no message"
+        return last_words(self.log_file, self.output_file)
+
+
+def write_properties(path: Path, settings: Mapping[str, str]) -> None:
+    """Write settings in Java's properties format, for nobody else to read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = (f"{name}={value.replace(chr(92), chr(92) * 2)}" for name, value in settings.items())
+    write_private(path, "\n".join(lines) + "\n")  # it may have passwords
+
+
+def last_words(*logs: Path) -> str:
+    """Return why a Java program ended, as the first of its logs tells that does."""
+    for path in logs:
+        if path.exists():
+            reason = reason_in(path.read_text(encoding="utf-8", errors="replace"))
+            if reason:
+                return reason
+    return "it left no message"
 
 
 def reason_in(text: str) -> str:

@@ -1,10 +1,14 @@
-"""Is a broker ready? It is when it lists itself and its peers, and hands out producer ids."""
+"""Is it ready? A Connect worker says so itself (KIP-1017).
+
+A broker is when it lists itself and its peers, and hands out producer ids.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
 
+import httpx
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import KafkaError as AioKafkaError
 from aiokafka.errors import for_code
@@ -16,6 +20,7 @@ from engine.sandbox.ports import HOST
 
 _POLL_SECONDS = 0.15
 _REQUEST_TIMEOUT_MS = 5_000
+_WORKER_TIMEOUT_SECONDS = 12.0  # it waits 10 s for its herder before it says no
 
 
 async def wait_until_ready(
@@ -74,3 +79,15 @@ async def _ask(connection: AIOKafkaConnection, node: int, peers: Collection[int]
     if answer.error_code != 0:
         return f"it hands out no producer ids yet ({for_code(answer.error_code).__name__})"
     return None
+
+
+async def probe_worker(url: str) -> str | None:
+    """Return None when the Connect worker at `url` is ready, else what it lacks."""
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=_WORKER_TIMEOUT_SECONDS) as client:
+            answer = await client.get(f"{url}/health")
+    except httpx.HTTPError as error:
+        return f"no answer ({type(error).__name__})"
+    if answer.status_code == httpx.codes.OK:
+        return None
+    return f"it answers {answer.status_code}: {answer.text.strip()[:200]}"

@@ -13,6 +13,8 @@ from engine.sandbox.sandbox import Sandbox, sandbox_home
 from engine.sandbox.state import StateFile
 from engine.sandbox.status import SandboxStatus
 
+_SETTINGS = ("/server.properties", "/worker.properties")
+
 
 def find_leftovers(home: Path | None = None) -> list[SandboxStatus]:
     """Return what was left behind: in the home of sandboxes, and wherever a broker runs."""
@@ -40,7 +42,7 @@ def _roots_in(home: Path) -> set[Path]:
 
 
 def _roots_of_processes() -> set[Path]:
-    """Find the folders of running brokers by their settings file, `ROOT/clusters/NAME/…/FILE`."""
+    """Find the folders of running processes by their settings: `ROOT/clusters/NAME/…/FILE`."""
     mark = f"-D{TOKEN_PROPERTY}="
     roots: set[Path] = set()
     for arguments in all_arguments():
@@ -48,6 +50,6 @@ def _roots_of_processes() -> set[Path]:
             roots.update(
                 Path(argument).parents[3]
                 for argument in arguments
-                if argument.endswith("/server.properties") and len(Path(argument).parents) > 4
+                if argument.endswith(_SETTINGS) and len(Path(argument).parents) > 4
             )
     return roots

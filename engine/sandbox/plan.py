@@ -11,7 +11,14 @@ from engine.sandbox.broker import ClusterSpec, kafka_version, new_cluster_id
 from engine.sandbox.jars import KAFKA_VERSION
 from engine.sandbox.ports import free_ports
 from engine.sandbox.processes import this_process
-from engine.sandbox.state import ClusterState, NodeState, SandboxState, StateFile, this_host
+from engine.sandbox.state import (
+    ClusterState,
+    NodeState,
+    SandboxState,
+    StateFile,
+    WorkerState,
+    this_host,
+)
 
 DEFAULT_CLUSTERS: Mapping[str, ClusterSpec] = {"east": ClusterSpec(), "west": ClusterSpec()}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -73,6 +80,29 @@ def plan_clusters(
             )  # fmt: skip
         else:
             known.spec = _with_what_stays(known, spec, name, file).to_state()
+        _plan_workers(state.clusters[name], spec.connect_workers, state, name, file)
+
+
+def _plan_workers(
+    cluster: ClusterState, wanted: int | None, state: SandboxState, name: str, file: StateFile
+) -> None:
+    """Add the Connect workers that are asked for beyond those that the cluster has."""
+    there = len(cluster.workers)
+    if wanted is None or wanted == there:
+        return
+    if wanted < there:
+        raise SandboxError(
+            "start", f"{name} with {wanted} Connect worker(s)", f"in {file.root} it has {there}",
+            f"Delete it first: ccr sandbox down --remove-data --dir {file.root}",
+        )  # fmt: skip
+    ports = free_ports(wanted - there, _taken(state))
+    cluster.workers += [
+        WorkerState(there + number, port) for number, port in enumerate(ports, start=1)
+    ]
+
+
+def _taken(state: SandboxState) -> list[int]:
+    return [port for member in state.members() for port in member.ports]
 
 
 def _with_what_stays(
@@ -104,7 +134,7 @@ def _new_cluster(name: str, spec: ClusterSpec, state: SandboxState) -> ClusterSt
         )  # fmt: skip
     listeners = spec.listeners
     each = 2 + len(listeners)
-    ports = free_ports(each * spec.brokers, [p for n in state.nodes() for p in n.ports])
+    ports = free_ports(each * spec.brokers, _taken(state))
     nodes = []
     for number in range(spec.brokers):
         port, controller_port, *others = ports[each * number : each * (number + 1)]

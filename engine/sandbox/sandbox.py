@@ -23,6 +23,8 @@ from engine.sandbox.security import TLS_FILE, Listener
 from engine.sandbox.state import ClusterState, SandboxState, StateFile
 from engine.sandbox.status import SandboxStatus, probed_status, sandbox_status
 from engine.sandbox.together import each, together
+from engine.sandbox.worker import Worker
+from engine.sandbox.workers import Workers
 
 
 def sandbox_home() -> Path:
@@ -31,7 +33,7 @@ def sandbox_home() -> Path:
 
 
 class Sandbox:
-    """Kafka clusters in one folder.
+    """Kafka clusters in one folder; `connect` has their Connect workers.
 
     An ephemeral sandbox ends with this process, however the process ends, and its data with it.
     Any other runs on until `down`, and keeps its ports and data from one `up` to the next.
@@ -60,6 +62,7 @@ class Sandbox:
         self._state = self._file.load() or SandboxState()
         self._kits = {} if java is None else {KAFKA_VERSION: java}
         self._watchdog: subprocess.Popen[bytes] | None = None
+        self.connect = Workers(self._file, lambda: self._state, self._kit)
 
     async def __aenter__(self) -> Self:
         await self.up()
@@ -129,16 +132,22 @@ class Sandbox:
                 self._watchdog = watchdog.start(self.root)
             nodes = self._nodes()
             stopped = [node for node in nodes if not node.is_running]
-            self._report_running(stopped, progress)
+            workers = self.connect.all()
+            idle = [worker for worker in workers if not worker.is_running]
+            self._report_running([*stopped, *idle], progress)
             try:
                 await self._start(stopped, progress)
                 await self._continue_frozen(progress)
                 await self._ready(nodes)
+                await self.connect.start_all(idle, progress)
+                await together(worker.wait_until_ready() for worker in workers)
             except BaseException:
-                await each(node.stop(kill=True) for node in stopped)
+                await each(member.stop(kill=True) for member in (*idle, *stopped))
                 raise
         for name in self._state.clusters:
             progress(Progress(f"{name} is ready on {self.bootstrap(name)}"))
+            for url in self.connect.urls(name):
+                progress(Progress(f"Kafka Connect of {name} is ready on {url}"))
 
     async def down(self, *, remove_data: bool = False) -> None:
         """Stop every broker; an ephemeral sandbox's data is deleted, another's when asked."""
@@ -153,6 +162,8 @@ class Sandbox:
         self._state = self._file.load() or SandboxState()
         require_usable(self._state, self._file)
         remove = remove_data or self._state.owner is not None
+        # Workers first: without brokers they do not end by themselves.
+        await each(worker.stop(kill=remove) for worker in self.connect.all())
         await each(node.stop(kill=remove) for node in self._nodes())
         self._state.owner = self._state.host = None
         if remove:
@@ -237,8 +248,8 @@ class Sandbox:
                 return node
         raise SandboxError("find", f"broker {broker} of {cluster}", f"it has brokers 1 to {count}")
 
-    def _report_running(self, stopped: Sequence[Node], progress: ProgressCallback) -> None:
-        starting = {node.cluster_name for node in stopped}
+    def _report_running(self, stopped: Sequence[Node | Worker], progress: ProgressCallback) -> None:
+        starting = {member.cluster_name for member in stopped}
         for name in self._state.clusters:
             if name not in starting:
                 progress(Progress(f"{name} runs already"))
@@ -253,10 +264,10 @@ class Sandbox:
             node.start(kit)
 
     async def _continue_frozen(self, progress: ProgressCallback) -> None:
-        for node in self._nodes():
-            process = node.state.find_process()
+        for member in (*self._nodes(), *self.connect.all()):
+            process = member.state.find_process()
             if process is not None and process.is_frozen():
-                progress(Progress(f"{node} was frozen; letting it go on"))
+                progress(Progress(f"{member} was frozen; letting it go on"))
                 await process.thaw()
 
     async def _ready(self, nodes: Sequence[Node]) -> None:

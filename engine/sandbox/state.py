@@ -52,18 +52,45 @@ class NodeState:
 
     def find_process(self) -> ProcessIdentity | None:
         """Return the broker's process if it runs."""
-        if self.process is not None:
-            return self.process if self.process.is_alive() else None
-        return find_by_token(self.token) if self.token else None
+        return _running(self.process, self.token)
+
+
+@dataclass(slots=True)
+class WorkerState:
+    """One Kafka Connect worker: the port of its REST API for good, and its process if it has one.
+
+    A token means what it does in NodeState.
+    """
+
+    id: int
+    port: int
+    token: str | None = None
+    process: ProcessIdentity | None = None
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Its ports."""
+        return (self.port,)
+
+    def find_process(self) -> ProcessIdentity | None:
+        """Return the worker's process if it runs."""
+        return _running(self.process, self.token)
+
+
+def _running(process: ProcessIdentity | None, token: str | None) -> ProcessIdentity | None:
+    if process is not None:
+        return process if process.is_alive() else None
+    return find_by_token(token) if token else None
 
 
 @dataclass(slots=True)
 class ClusterState:
-    """One cluster: its identity, settings and brokers."""
+    """One cluster: its identity, settings, brokers and Connect workers."""
 
     cluster_id: str
     spec: dict[str, Any]
     nodes: list[NodeState]
+    workers: list[WorkerState] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -86,6 +113,11 @@ class SandboxState:
     def nodes(self) -> list[NodeState]:
         """All brokers of all clusters."""
         return [node for cluster in self.clusters.values() for node in cluster.nodes]
+
+    def members(self) -> list[NodeState | WorkerState]:
+        """All that has a process: the Connect workers, then the brokers that they need."""
+        workers = [worker for cluster in self.clusters.values() for worker in cluster.workers]
+        return [*workers, *self.nodes()]
 
 
 def this_host() -> str:
@@ -111,6 +143,10 @@ class StateFile:
     def node_folder(self, cluster: str, node: int) -> Path:
         """Where a broker keeps its settings, data and logs."""
         return self.cluster_folder(cluster) / f"broker-{node}"
+
+    def worker_folder(self, cluster: str, worker: int) -> Path:
+        """Where a Connect worker keeps its settings and logs."""
+        return self.cluster_folder(cluster) / f"connect-{worker}"
 
     def load(self) -> SandboxState | None:
         """Read the state; None when the folder holds no sandbox."""
@@ -192,7 +228,10 @@ def _parse(data: dict[str, Any]) -> SandboxState:
         raise ValueError(f"format {data['format']}, not {FORMAT}")
     clusters = {
         name: ClusterState(
-            entry["cluster_id"], entry["spec"], [_parse_node(node) for node in entry["nodes"]]
+            entry["cluster_id"],
+            entry["spec"],
+            [_parse_node(node) for node in entry["nodes"]],
+            [_parse_worker(worker) for worker in entry.get("workers", ())],
         )
         for name, entry in data["clusters"].items()
     }
@@ -208,6 +247,10 @@ def _parse_node(data: dict[str, Any]) -> NodeState:
         _parse_process(data["process"]),
         data.get("listener_ports", {}),
     )
+
+
+def _parse_worker(data: dict[str, Any]) -> WorkerState:
+    return WorkerState(data["id"], data["port"], data["token"], _parse_process(data["process"]))
 
 
 def _parse_process(data: dict[str, Any] | None) -> ProcessIdentity | None:

@@ -1,7 +1,7 @@
 """Ends a sandbox with its owner, however the owner ends; run as a process of its own.
 
 It holds the reading end of a pipe whose only writer is the owner. When that closes (also by
-`kill -9`), it kills the brokers named in the state file and deletes the sandbox's data. A line
+`kill -9`), it kills the processes named in the state file and deletes the sandbox's data. A line
 `bye` before the end means that the owner has cleaned up itself.
 """
 
@@ -47,8 +47,8 @@ async def _clean_up(file: StateFile) -> None:
     state = file.load()
     if state is None:
         return
-    for node in state.nodes():
-        process = node.find_process()
+    for member in state.members():
+        process = member.find_process()
         if process is not None:
             process.send(signal.SIGKILL)
             await process.ended(_END_TIMEOUT_SECONDS)

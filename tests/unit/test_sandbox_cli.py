@@ -11,13 +11,13 @@ import pytest
 
 from ccr_tui.cli.sandbox import (
     ProgressMeter,
-    _specs,
     add_parser,
     run_up,
     status_json,
     status_lines,
 )
 from ccr_tui.cli.sandbox_security import security
+from ccr_tui.cli.sandbox_specs import specs
 from engine.errors import CcrError, ConfigError, SandboxError
 from engine.sandbox import (
     BrokerStatus,
@@ -27,6 +27,7 @@ from engine.sandbox import (
     Sandbox,
     SandboxStatus,
     Security,
+    WorkerStatus,
 )
 from engine.sandbox.plan import plan_clusters
 from engine.sandbox.state import SandboxState, StateFile
@@ -93,8 +94,8 @@ def test_each_cluster_may_have_a_kafka_of_its_own(
     arguments: tuple[str, ...], planned: dict[str, tuple[int, str]] | None, tmp_path: Path
 ) -> None:
     args = parse("up", *arguments)
-    specs = _specs(args.cluster, args.kafka_version, Sandbox(tmp_path))
-    found = specs and {name: (spec.brokers, spec.kafka_version) for name, spec in specs.items()}
+    asked = specs(args, Sandbox(tmp_path))
+    found = asked and {name: (spec.brokers, spec.kafka_version) for name, spec in asked.items()}
     assert found == planned
 
 
@@ -122,6 +123,47 @@ def test_a_cluster_keeps_its_kafka_version(tmp_path: Path) -> None:
     assert (spec.kafka_version, spec.heap) == ("3.9.2", "300m")
     with pytest.raises(SandboxError, match=r"it has Kafka 3\.9\.2.*--remove-data"):
         plan_clusters(state, file, {"east": ClusterSpec(kafka_version="4.2.0")})
+
+
+def test_connect_workers_are_added_and_kept(tmp_path: Path) -> None:
+    there = Sandbox(tmp_path)
+    asked = specs(parse("up", "--connect", "east", "--connect", "west:2"), there)
+    assert asked is not None
+    state, file = SandboxState(), StateFile(tmp_path)
+    plan_clusters(state, file, asked)
+    ports = [worker.port for worker in state.clusters["west"].workers]
+    assert len(state.clusters["east"].workers) == 1
+    plan_clusters(state, file, {"west": ClusterSpec(connect_workers=3)})
+    plan_clusters(state, file, {"west": ClusterSpec()})
+    west = state.clusters["west"].workers
+    assert [worker.id for worker in west] == [1, 2, 3]
+    assert [worker.port for worker in west][:2] == ports
+    assert len({port for member in state.members() for port in member.ports}) == 2 * 2 + 4
+    with pytest.raises(SandboxError, match=r"it has 3\. Delete it first"):
+        plan_clusters(state, file, {"west": ClusterSpec(connect_workers=1)})
+    file.save(state)
+    assert file.load() == state
+    with pytest.raises(ConfigError, match="north is not one of the clusters east, west"):
+        specs(parse("up", "--connect", "north"), there)
+
+
+def test_status_with_connect_workers() -> None:
+    workers = (
+        WorkerStatus(1, "http://127.0.0.1:20009", 4720, "running"),
+        WorkerStatus(2, "http://127.0.0.1:20010", None, "stopped"),
+    )
+    status = replace(STATUS, clusters=(replace(EAST, workers=workers),))
+    assert (status.clusters[0].state, status.clusters[0].pids) == ("partly running", (4711, 4720))
+    told = "\n".join(status_lines(status))
+    assert "Connect worker 1, http://127.0.0.1:20009: running" in told
+    assert "Connect worker 2, http://127.0.0.1:20010: stopped" in told
+    assert status_json(status)["clusters"][0]["connect"][1] == {
+        "id": 2,
+        "url": "http://127.0.0.1:20010",
+        "pid": None,
+        "state": "stopped",
+        "reason": None,
+    }
 
 
 def test_status_for_people() -> None:
@@ -163,6 +205,7 @@ def test_status_for_scripts() -> None:
             },
             {"id": 2, "port": 20003, "pid": None, "state": "stopped", "reason": None},
         ],
+        "connect": [],
     }
     assert answer["leftovers"][0]["dir"] == "/tmp/lost"
     assert answer["leftovers"][0]["owner_pid"] == 99
@@ -190,9 +233,9 @@ def test_tls_and_logins(tmp_path: Path) -> None:
     assert asked is not None
     assert asked.listeners == ("TLS", "MTLS", "SASL", "SASL_TLS")
     assert asked.sasl == ("PLAIN", "SCRAM-SHA-512")
-    specs = _specs(args.cluster, args.kafka_version, there, asked)
-    assert specs is not None
-    assert {name: spec.security for name, spec in specs.items()} == {"east": asked, "west": asked}
+    found = specs(args, there)
+    assert found is not None
+    assert {name: spec.security for name, spec in found.items()} == {"east": asked, "west": asked}
     assert security(args, there) == asked
     assert security(parse("up"), there) is None
     files = there.status().files
@@ -200,7 +243,7 @@ def test_tls_and_logins(tmp_path: Path) -> None:
     for private in ("password", "certificate"):
         assert files[private].stat().st_mode & 0o777 == 0o600
     state, file = SandboxState(), StateFile(tmp_path)
-    plan_clusters(state, file, specs)
+    plan_clusters(state, file, found)
     east = _cluster_status("east", state.clusters["east"], tmp_path)
     assert list(east.listeners) == ["TLS", "MTLS", "SASL", "SASL_TLS"]
     told = "\n".join(status_lines(replace(there.status(), clusters=(east,))))
