@@ -125,6 +125,7 @@ def _print_json(
         "valid": loaded is not None,
         "clusters": sorted(loaded.config.clusters) if loaded else [],
         "flows": sorted(loaded.config.flows) if loaded else [],
+        "connect": sorted(loaded.config.connect) if loaded else [],
         "problems": [asdict(problem) for problem in problems],
         "warnings": [asdict(warning) for warning in warnings],
     }

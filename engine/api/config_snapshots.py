@@ -66,6 +66,7 @@ class Subject(StrEnum):
 
     CLUSTER = "cluster"
     FLOW = "flow"
+    CONNECT = "Kafka Connect"
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,15 @@ def secrets_in_the_clear(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("clusters", name, "sasl", "token_endpoint"), text
 
 
+def connect_logins_in_the_clear(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Yield a warning for each Connect worker on another host that gets a login unencrypted."""
+    for name, section in config.connect.items():
+        for index, url in enumerate(section.urls if section.auth else ()):
+            parts = urlsplit(url)
+            if parts.scheme == "http" and not _is_this_host(parts.hostname or ""):
+                yield ("connect", name, "urls", index), "gets the login unencrypted; use https"
+
+
 _SENT_AS_IT_IS = {SaslMechanism.PLAIN: "password", SaslMechanism.OAUTHBEARER: "token"}
 
 

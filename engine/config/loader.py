@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from engine.config.checks import (
     circles,
     clusters_of_flows,
+    connect_logins_in_the_clear,
     dotted_heartbeats,
     plaintext_secrets,
     protocols_of_clusters,
@@ -157,11 +158,17 @@ def _one_a_place(problems: Iterable[Problem]) -> list[Problem]:
 def _warnings(config: Config, mode: int, teller: _Teller) -> Iterator[Problem]:
     for path, text in circles(config):
         yield teller.at(path, text, key=True)
-    for path, text in (*dotted_heartbeats(config), *secrets_in_the_clear(config)):
+    for path, text in _warned(config):
         yield teller.at(path, text)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         for path in plaintext_secrets(config):
             yield teller.at(path, "is plain text in a file that others can read; run chmod 600")
+
+
+def _warned(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    yield from dotted_heartbeats(config)
+    yield from secrets_in_the_clear(config)
+    yield from connect_logins_in_the_clear(config)
 
 
 def content_of(path: Path) -> tuple[bytes, int]:

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from engine.config.cluster_section import ClusterConfig
+from engine.config.connect_section import ConnectConfig
 from engine.config.fields import Model, Name
 from engine.config.flow_section import FlowConfig
 
@@ -29,6 +30,8 @@ class Config(Model):
     """Kafka clusters by name."""
     flows: dict[Name, FlowConfig] = {}  # noqa: RUF012  (pydantic copies it)
     """Flows by name."""
+    connect: dict[Name, ConnectConfig] = {}  # noqa: RUF012  (pydantic copies it)
+    """Kafka Connect clusters by name, steered by their REST API."""
     read_only: StrictBool = False
     """Refuse every act that changes anything."""
     allow_plaintext_secrets: StrictBool = False

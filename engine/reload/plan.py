@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.api.config_snapshots import Effect, EffectKind, Subject
 from engine.config.cluster_section import ClusterConfig
+from engine.config.connect_section import ConnectConfig
 from engine.config.fields import Model
 from engine.config.flow_section import FlowConfig
 from engine.config.model import Config
@@ -16,7 +17,7 @@ _FLOW_IN_PLACE = frozenset({"limits.bytes_per_second", "limits.topics"})
 
 
 def plan(before: Config, after: Config, *, read_only_changes: bool = False) -> tuple[Effect, ...]:
-    """Return the effect on every cluster and flow of the two, those of `after` first.
+    """Return the effect on every cluster, flow and Connect of the two, those of `after` first.
 
     `read_only_changes`: the engine as a whole becomes read-only, or ceases to be.
     """
@@ -36,7 +37,7 @@ def plan(before: Config, after: Config, *, read_only_changes: bool = False) -> t
         for name in before.flows
         if name not in after.flows
     ]
-    return (*clusters, *flows)
+    return (*clusters, *flows, *_of_connect(before.connect, after.connect))
 
 
 def changed_keys(before: Model, after: Model, above: str = "") -> Iterator[str]:
@@ -68,6 +69,22 @@ def _of_clusters(
     for name in before:
         if name not in after:
             yield Effect(Subject.CLUSTER, name, EffectKind.STOP, "it is removed")
+
+
+def _of_connect(
+    before: Mapping[str, ConnectConfig], after: Mapping[str, ConnectConfig]
+) -> Iterator[Effect]:
+    """Tell of Connect clusters; nothing of theirs runs here, so each is changed in place."""
+    for name, section in after.items():
+        if name not in before:
+            yield Effect(Subject.CONNECT, name, EffectKind.START, "it is new")
+            continue
+        keys = list(changed_keys(before[name], section))
+        kind = EffectKind.CHANGE if keys else EffectKind.NOTHING
+        yield Effect(Subject.CONNECT, name, kind, ", ".join(keys))
+    for name in before:
+        if name not in after:
+            yield Effect(Subject.CONNECT, name, EffectKind.STOP, "it is removed")
 
 
 def _of_flow(name: str, keys: list[str], around: list[str]) -> Effect:

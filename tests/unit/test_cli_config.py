@@ -43,6 +43,7 @@ def test_a_valid_file_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         "valid": True,
         "clusters": ["a", "b"],
         "flows": ["a-to-b"],
+        "connect": [],
         "problems": [],
         "warnings": [],
     }
@@ -52,7 +53,7 @@ PROBLEMS = (
     "ccr: reading c.yaml: 2 problems\n"
     "c.yaml:2: clusters.a.bootstrap_servers[0]: must be host:port, e.g. kafka-1.example:9092\n"
     "c.yaml:3: colour: is not a known key of the configuration; known are "
-    "allow_plaintext_secrets, clusters, flows, read_only, version\n"
+    "allow_plaintext_secrets, clusters, connect, flows, read_only, version\n"
 )
 
 

@@ -298,3 +298,27 @@ def test_a_configuration_in_the_home_of_nobody_is_not_there(
         find(None)
     monkeypatch.setenv("CCR_RUNTIME_DIR", "~nosuchuser/run")
     assert service_paths("~nosuchuser/c.yaml").socket.parent.name == "run"
+
+
+@pytest.mark.parametrize(
+    ("url", "auth", "warned"),
+    [
+        ("http://c:8083", "{username: a, password: env:P}", ["gets the login unencrypted"]),
+        ("http://c:8083", "{token: env:T}", ["gets the login unencrypted"]),
+        ("http://c:8083", "null", []),
+        ("http://127.0.0.1:8083", "{token: env:T}", []),
+        ("https://c:8083/", "{token: env:T}", []),
+    ],
+)
+def test_logins_for_connect_in_the_clear(
+    url: str, auth: str, warned: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "ccr.yaml"
+    connect = f"connect: {{c: {{urls: ['{url}'], auth: {auth}}}}}"
+    path.write_text(f"{PLAIN_TEXT}\n{connect}\n")
+    path.chmod(0o600)
+    loaded = read(path)
+    assert loaded.config.connect["c"].urls == [url.rstrip("/")]
+    assert [each.key for each in loaded.warnings] == ["connect.c.urls[0]"] * len(warned)
+    for text, warning in zip(warned, loaded.warnings, strict=True):
+        assert text in warning.text
