@@ -39,14 +39,27 @@ class Asker(Generic[AnswerT]):
     """
 
     def __init__(
-        self, screen: Widget, ask: Callable[[], Awaitable[AnswerT]], *, every: float
+        self,
+        screen: Widget,
+        ask: Callable[[], Awaitable[AnswerT]],
+        *,
+        every: float,
+        within: float = ANSWER_WITHIN,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Ask through `ask` every so many seconds, less often where answers take long."""
+        """Ask through `ask` every so many seconds, less often where answers take long.
+
+        `within` is how long an answer may take, in seconds. It is asked only while `wanted`.
+        """
         self._screen = screen
         self._ask = ask
-        self._pace = Pace(fastest=every, slowest=max(60.0, every))
+        self._every = every
+        self._within = within
+        self._wanted = wanted
+        self._pace = self._new_pace()
         self._poked = asyncio.Event()
         self._question = 0
+        self._asking: asyncio.Task[None] | None = None
         self.answer: AnswerT | None = None
         self.answered_at: float | None = None  # monotonic
         self.failure: tuple[str, str] | None = None
@@ -56,21 +69,33 @@ class Asker(Generic[AnswerT]):
         """Ask until cancelled; not while the screen is behind another."""
         while True:
             self._poked.clear()
-            if self._screen.app.screen_stack and self._screen.screen.is_current:
-                started = time.monotonic()
-                await self._once(self._question)
-                self._pace.observe(time.monotonic() - started, 0.0)
-                self._screen.post_message(Asked())
+            if self._may_ask():
+                await self._asked(self._question)
             await self._wait()
+
+    def _may_ask(self) -> bool:
+        in_front = self._screen.app.screen_stack and self._screen.screen.is_current
+        return bool(in_front) and self._wanted()
+
+    def _new_pace(self) -> Pace:
+        return Pace(fastest=self._every, slowest=max(60.0, self._every))
 
     def poke(self) -> None:
         """Ask again now."""
         self._poked.set()
 
-    def forget(self) -> None:
-        """Drop the answer, as the question is another one now; ask at once."""
+    def forget(self, *, every: float | None = None) -> None:
+        """Drop the answer, as the question is another one now; ask at once.
+
+        `every` is how often this one is asked, in seconds; None: as the one before.
+        """
         self._question += 1
+        if every is not None:
+            self._every = every
+        if self._asking is not None:
+            self._asking.cancel()
         self.answer = self.answered_at = self.failure = None
+        self._pace = self._new_pace()
         self.poke()
 
     def age(self, now: float) -> float | None:
@@ -89,14 +114,26 @@ class Asker(Generic[AnswerT]):
         last = f" What you see is {age(old)} old." if old is not None else ""
         return f"{what.rstrip('.')}. {next_step}".rstrip() + last
 
+    async def _asked(self, question: int) -> None:
+        """Ask once; what is asked is given up when the question becomes another one."""
+        started = time.monotonic()
+        asking = self._asking = asyncio.create_task(self._once(question))
+        try:
+            await asyncio.wait([asking])
+        finally:
+            asking.cancel()
+        if question == self._question:
+            self._pace.observe(time.monotonic() - started, 0.0)
+            self._screen.post_message(Asked())
+
     async def _once(self, question: int) -> None:
         answer: AnswerT | None = None
         failure: tuple[str, str] | None = None
         try:
-            async with asyncio.timeout(ANSWER_WITHIN):
+            async with asyncio.timeout(self._within):
                 answer = await self._ask()
         except TimeoutError:
-            cause = f"The engine gave no answer within {ANSWER_WITHIN:.0f} s"
+            cause = f"The engine gave no answer within {self._within:.0f} s"
             failure = cause, "It may be stopped or overloaded."
         except CcrError as error:
             failure = told(error)

@@ -20,7 +20,12 @@ from engine.errors import CcrError
 from tests.class_archive import make_archive
 
 # About half of what there is on brokers, by time; what is new goes to the other half by itself.
-SECOND_HALF = ("tests/faults", "tests/kafka/test_demo.py", "tests/kafka/test_sandbox.py")
+SECOND_HALF = (
+    "tests/faults",
+    "tests/kafka/test_demo.py",
+    "tests/kafka/test_runbook_kills.py",
+    "tests/kafka/test_sandbox.py",
+)
 ON_BROKERS = ("-m", "not soak and kafka")
 WITHOUT = ("-m", "not soak and not kafka")
 # A cache is one run's own: several at once would write over each other's.

@@ -77,6 +77,15 @@ class TablesScreen(FilteringScreen, Generic[AnswerT]):
         """Say beside what is under the cursor how there is more of it."""
         return "i: in full"
 
+    @property
+    def looking(self) -> Asker[AnswerT]:
+        """The one whose answer is shown."""
+        return self.asker
+
+    def always(self) -> list[Fact]:
+        """Return what stands above the sums, whether there is an answer or not."""
+        return []
+
     # the rest
 
     def compose_body(self) -> ComposeResult:
@@ -97,19 +106,24 @@ class TablesScreen(FilteringScreen, Generic[AnswerT]):
 
     def on_screen_resume(self) -> None:
         """Ask at once: what is shown is as old as the last visit."""
-        self.asker.poke()
+        self.looking.poke()
+
+    def do_refresh_now(self) -> None:
+        """Ask now what this screen asks, and what all do."""
+        self.looking.poke()
+        self.console.bridge.poke()
 
     def on_asked(self, event: Asked) -> None:
         """Take the answer in."""
         event.stop()
-        if self.asker.answer is not None:
-            self.fill(self.asker.answer)
+        if self.looking.answer is not None:
+            self.fill(self.looking.answer)
         self.show_state()
 
     def show_table(self) -> None:
         """Show the table that is to be shown, and no other."""
-        if self.asker.answer is not None:
-            self.fill(self.asker.answer)
+        if self.looking.answer is not None:
+            self.fill(self.looking.answer)
         for each in self.all_tables:
             each.show(shown=each is self.shown)
         self.show_state()
@@ -117,12 +131,13 @@ class TablesScreen(FilteringScreen, Generic[AnswerT]):
     def show_body(self, state: ConsoleState, now: float) -> None:
         """Bring everything up to date."""
         rule = self.console.symbols.rule
-        old = self.asker.age(now)
+        old = self.looking.age(now)
         asked = f" asked {age(old)} ago {rule}" if old is not None else ""
         self.heading.show([(f"{rule} {self.headline()} ", "")], [(asked, "")], rule)
-        answer = self.asker.answer
-        self.summary.show(self.told(answer) if answer is not None else [])
-        trouble = self.asker.trouble(now)
+        answer = self.looking.answer
+        sums = self.told(answer) if answer is not None else []
+        self.summary.show([*self.always(), *sums])
+        trouble = self.looking.trouble(now)
         self.trouble.display = bool(trouble) and answer is not None
         self.trouble.update(printable(trouble))
         self.shown.table.settle()

@@ -14,6 +14,7 @@ from ccr_tui.syncs import sync_lines
 from ccr_tui.widgets.facts import Fact, reason_facts
 from ccr_tui.widgets.table.columns import Cell, Tone
 from engine.api.snapshots import Event, FlowSnapshot, PartitionSnapshot, SyncState
+from engine.service import wording
 
 _SPARK = 24
 LONG_UNSEEN = 30.0
@@ -36,6 +37,10 @@ def flow_facts(flow: FlowSnapshot, state: ConsoleState, now: float, symbols: Sym
         tone = Tone.WARN if flow.offsets.differs else Tone.PLAIN
         facts.append([("Offset", Tone.DIM), (f" {flow.offsets}", tone)])
     facts.append(_owner_fact(flow, state, now))
+    if flow.rehearsed is not None and state.snapshot is not None:
+        text = wording.rehearsed(flow.rehearsed, state.snapshot.taken_at)
+        facts.append([("Switch", Tone.DIM), (f" {text.removeprefix('switch ')}",
+                     Tone.PLAIN if flow.rehearsed.good else Tone.WARN)])  # fmt: skip
     old = formats.age(state.observed_ago(flow.observed_at, now))
     total = f"{formats.count(flow.records_total, 20)} records, {formats.size(flow.bytes_total)}"
     facts.append(

@@ -31,7 +31,7 @@ FORMS = {"cluster_form"}
 SUBJECTS = {
     "cluster": SOURCE,
     "cluster_form": "",
-    **dict.fromkeys(("overview", "clusters", "events")),
+    **dict.fromkeys(("overview", "clusters", "events", "log")),
 }
 """What a place is about, where that is not the demo's flow."""
 
@@ -75,7 +75,7 @@ async def _visit(app: CcrApp, pilot: Pilot[None], place: str) -> None:
     if isinstance(screen, RunbookScreen):
         screen.do_other_view("1")  # there was no run yet; this is what promotion would do
     if isinstance(screen, TablesScreen):
-        await until(lambda: screen.asker.answer is not None, within=60)
+        await until(lambda: screen.looking.answer is not None, within=60)
     if place not in FORMS:
         await until(lambda: _rows(app), within=60)
     await settle(pilot)

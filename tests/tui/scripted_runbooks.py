@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from engine.api.loss_snapshots import LossSnapshot
 from engine.api.runbook_snapshots import (
@@ -48,6 +49,22 @@ STUCK = RunFinding(
 Asked = Callable[..., Awaitable[None]]
 
 
+def _chosen(options: RunOptions) -> list[str]:
+    return [f"{name}={value}" for name, value in asdict(options).items() if value is not None]
+
+
+def a_run(kind: RunKind, state: RunState, began: float, **values: object) -> Run:
+    """Return a run that has every step behind it."""
+    steps = tuple(replace(each, state=StepState.DONE, began=began, ended=began + 1)
+                  for each in STEPS[kind])  # fmt: skip
+    run = Run(
+        f"20261123-{int(began) % 1_000_000:06}-beef", kind, "primary-to-dr", "primary", "dr",
+        state, began, began + 42, "bob, ssh from 10.0.0.9", "dr-host-2", "0.1.0", RunOptions(),
+        steps,
+    )  # fmt: skip
+    return replace(run, **values)  # type: ignore[arg-type]
+
+
 class ScriptedRunbooks:
     """One flow's."""
 
@@ -59,21 +76,30 @@ class ScriptedRunbooks:
         self._now = now
         self.findings: dict[RunKind, tuple[RunFinding, ...]] = {}
         self.run: Run | None = None
+        self.ended: tuple[Run, ...] = ()
+        self.answered = asyncio.Event()
+        """Plans wait for it while it is not set."""
+        self.answered.set()
+
+    def loss_now(self, flow: str) -> LossSnapshot:
+        """Return what would be lost now."""
+        return self._loss(flow, None, self._now)
 
     async def plan(self, flow: str, kind: RunKind, options: RunOptions) -> Plan:
-        await self._asked("plan", flow, kind.value)
-        loss = self._loss(flow, None, self._now) if kind is RunKind.FAILOVER else None
+        await self._asked("plan", flow, kind.value, *_chosen(options))
+        await self.answered.wait()
+        loss = self.loss_now(flow) if kind is RunKind.FAILOVER else None
         findings = self.findings.get(kind, (CLIENTS,))
         return Plan(kind, flow, "primary", "dr", self._now, STEPS[kind], findings, loss, "d1gest")
 
     async def runs(self, flow: str) -> RunsPage:
         await self._asked("runs", flow)
-        return RunsPage(flow, (self.run,) if self.run is not None else ())
+        return RunsPage(flow, (*((self.run,) if self.run is not None else ()), *self.ended))
 
     async def start(
         self, flow: str, kind: RunKind, options: RunOptions, digest: str
     ) -> CommandResult:
-        await self._asked("start", flow, kind.value, digest)
+        await self._asked("start", flow, kind.value, digest, *_chosen(options))
         self.run = Run(
             "20261123-010203-abcd", kind, flow, "primary", "dr", RunState.RUNNING, self._now, 0.0,
             "alice, ccr", "dr-host-1", "0.1.0", options, STEPS[kind],

@@ -20,8 +20,10 @@ SAYS = {
     "loss": ("If east vanished now",),
     "clusters": ("east", "west", "reached", "development"),
     "cluster": ("127.0.0.1", "controller"),
+    "runbook": ("[promote]", "Fence producers on east", "no way back", "b begins it"),
     "flow_editor": ("east-to-west", "demo.clicks"),
     "events": ("mirroring", "claimed as generation"),
+    "log": ("newest first", "east-to-west", "records/s"),
     "cluster_form": ("Add a cluster", "Test connection"),
 }
 

@@ -55,7 +55,7 @@ class ConfirmDialog(ModalScreen[bool]):
                 if self.facts:
                     yield FactsView(self.facts)
             if self.typed is not None:
-                yield Static(f"Type {self.typed} to confirm:", markup=False, classes="dialog-ask")
+                yield Static(self._to_type, markup=False, classes="dialog-ask", id="ask")
                 name = Input(id="typed", compact=True, placeholder=self.typed)
                 name.cursor_blink = False
                 yield name
@@ -74,14 +74,21 @@ class ConfirmDialog(ModalScreen[bool]):
         """Put the focus where Enter does no harm."""
         self.query_one("#typed" if self.typed is not None else "#cancel").focus()
 
+    @property
+    def _to_type(self) -> str:
+        return f"Type {self.typed} to confirm:"
+
     @on(Input.Changed)
     def _typing(self, event: Input.Changed) -> None:
         self.query_one("#confirm", Button).disabled = event.value.strip() != self.typed
+        self.query_one("#ask", Static).update(self._to_type)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         if event.value.strip() == self.typed:
             self.query_one("#confirm", Button).focus()
+            once_more = f"Enter once more: {self.question.confirm}. Esc leaves it."
+            self.query_one("#ask", Static).update(once_more)
         else:
             self.notify(
                 f"That is not {self.typed}; nothing was done.", severity="warning", markup=False

@@ -22,7 +22,7 @@ _ACTIONS = (
     ),
     Action(
         "runbook.next",
-        "The run, promote, failover, failback, rehearse: the next",
+        "The run, promote, failover, failback, rehearse, reports: the next",
         SCOPE,
         ("tab",),
         "Next plan",
@@ -38,6 +38,32 @@ _ACTIONS = (
         ("shift+tab",),
         method="other_view",
         argument="-1",
+    ),
+    Action(
+        "runbook.findings",
+        "All that is to be known of the plan; the report of the run",
+        SCOPE,
+        ("n",),
+        "Notes",
+        42,
+        footer_keep=38,
+        method="findings",
+    ),
+    *(
+        Action(
+            f"runbook.{name}",
+            f"Plan: {words}",
+            SCOPE,
+            (key,),
+            method="choose",
+            argument=name,
+        )
+        for name, words, key in (
+            ("fence", "the next way to keep producers out", "f"),
+            ("verify", "the next extent of what is compared", "v"),
+            ("reverse", "mirror the other way afterwards, or not", "w"),
+            ("mode", "what becomes of records that never arrived", "a"),
+        )
     ),
     Action(
         "runbook.begin",

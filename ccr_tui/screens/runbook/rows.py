@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from ccr_tui import formats
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.facts import Fact
+from ccr_tui.widgets.table.book import Order
 from ccr_tui.widgets.table.columns import Cell, Column, Tone
+from ccr_tui.widgets.table.view import LineTable
 from engine.api.runbook_snapshots import Step, StepState
 
 STATE_TONES = {
@@ -38,8 +40,20 @@ class Row:
     planned: bool  # a plan's: it has no state yet
 
 
-def columns(symbols: Symbols) -> tuple[Column[Row], ...]:
-    """Return the table's columns."""
+def table(symbols: Symbols) -> LineTable[Row]:
+    """Make the table of steps, in their order."""
+    return LineTable(
+        _columns(symbols),
+        key=lambda row: row.step.name.value,
+        tie=lambda row: row.number,
+        order=Order("number", descending=False),
+        symbols=symbols,
+        rests_on_top=True,
+        id="steps",
+    )
+
+
+def _columns(symbols: Symbols) -> tuple[Column[Row], ...]:
 
     def state(row: Row) -> Cell:
         if row.planned:
