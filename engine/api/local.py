@@ -9,6 +9,7 @@ from engine.api.group_snapshots import GroupsPage
 from engine.api.kept_snapshots import EventsPage, LogPage
 from engine.api.local_clusters import LocalClustersApi
 from engine.api.local_config import LocalConfigApi
+from engine.api.local_connect import LocalConnectApi
 from engine.api.local_runbooks import LocalRunbooksApi
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
@@ -178,6 +179,7 @@ class LocalEngineApi:
         self._clusters = LocalClustersApi(engine)
         self._config = LocalConfigApi(engine, reloader)
         self._runbooks = LocalRunbooksApi(self.desk, self._flows, self._flows.may_change)
+        self._connect = LocalConnectApi(lambda: engine.config, lambda: engine.read_only)
 
     @property
     def flows(self) -> LocalFlowsApi:
@@ -199,6 +201,11 @@ class LocalEngineApi:
         """The runbooks' namespace."""
         return self._runbooks
 
+    @property
+    def connect(self) -> LocalConnectApi:
+        """Kafka Connect's namespace."""
+        return self._connect
+
     async def snapshot(self) -> EngineSnapshot:
         """Return clusters and flows as they are now."""
         return self._engine.snapshot()
@@ -216,4 +223,5 @@ class LocalEngineApi:
         return await self._kept.log(before=before, after=after, limit=limit)
 
     async def close(self) -> None:
-        """The engine belongs to whoever made it."""
+        """End what was opened for questions; the engine belongs to whoever made it."""
+        await self._connect.close()

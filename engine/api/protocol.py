@@ -12,6 +12,7 @@ from typing import Protocol
 
 from engine.api.cluster_protocol import ClustersApi
 from engine.api.config_protocol import ConfigApi
+from engine.api.connect_protocol import ConnectApi
 from engine.api.group_snapshots import GroupsPage
 from engine.api.kept_snapshots import EventsPage, LogPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
@@ -128,6 +129,11 @@ class EngineApi(Protocol):
     @property
     def runbooks(self) -> RunbooksApi:
         """The runbooks' namespace."""
+        ...
+
+    @property
+    def connect(self) -> ConnectApi:
+        """Kafka Connect's namespace."""
         ...
 
     async def snapshot(self) -> EngineSnapshot:

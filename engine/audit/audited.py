@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast, get_type_hints
 from engine.api.cluster_protocol import ClustersApi
 from engine.api.config_protocol import ConfigApi
 from engine.api.config_snapshots import Applied
+from engine.api.connect_protocol import ConnectApi
 from engine.api.protocol import EngineApi, FlowsApi
 from engine.api.runbook_protocol import RunbooksApi
 from engine.api.snapshots import CommandResult
@@ -32,6 +33,7 @@ NAMESPACES: Mapping[str, type] = {
     "clusters": ClustersApi,
     "config": ConfigApi,
     "runbooks": RunbooksApi,
+    "connect": ConnectApi,
 }
 _CHANGES = (CommandResult, Applied)
 Tell = Callable[[Act], None]
@@ -45,6 +47,13 @@ def commands(protocol: type) -> set[str]:
         for name, method in vars(protocol).items()
         if inspect.isfunction(method) and get_type_hints(method).get("return") in _CHANGES
     }
+
+
+def audited_connect(api: ConnectApi, file: AuditFile, tell: Tell) -> ConnectApi:
+    """Return a namespace that stands alone, likewise: `ccr connect` where no engine runs."""
+    return cast(
+        "ConnectApi", _Namespace("connect", api, commands(ConnectApi), Recorder(file, tell))
+    )
 
 
 def audited(api: EngineApi, file: AuditFile, tell: Tell) -> EngineApi:
@@ -137,7 +146,7 @@ class Recorder:
 
 
 def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments as they are put on record: of edits the places, of other things the text."""
+    """Return arguments as they are put on record: of edits the places, of settings the keys."""
     told = {name: _plain(value) for name, value in arguments.items()}
     if not str(told.get("reference", "keyring:")).startswith("keyring:"):
         told["reference"] = "no reference, hidden"  # perhaps the secret itself, in the wrong field
@@ -149,6 +158,8 @@ def _plain(value: object) -> Any:
         return value
     if isinstance(value, Put | Remove):
         return f"{value.kind} {'.'.join(value.path)}"
+    if isinstance(value, Mapping):
+        return sorted(map(str, value))  # a connector's settings: the keys, not the values
     if isinstance(value, Sequence):
         return [_plain(each) for each in value]
     return str(value)
@@ -156,6 +167,7 @@ def _plain(value: object) -> Any:
 
 def as_event(act: Act) -> tuple[str, str]:
     """Return subject and text of the event that tells of an act."""
-    of = act.arguments.get("flow") or act.arguments.get("cluster") or "the configuration"
+    keys = ("flow", "cluster", "endpoint")
+    of = next((act.arguments[key] for key in keys if act.arguments.get(key)), "the configuration")
     origin = f" ({act.origin})" if act.origin else ""
     return str(of), f"{act.user}{origin}: {act.did}: {act.outcome}: {act.text}"

@@ -45,17 +45,17 @@ class _Passwords:
     key: str | None
 
 
-async def load(cluster: str, tls: TlsConfig) -> Tls:
-    """Read certificates, keys and passwords anew.
+async def load(cluster: str, tls: TlsConfig, *, what: str = "cluster") -> Tls:
+    """Read certificates, keys and passwords anew; `what` it is that is connected to.
 
     Raises ConfigError for a password that is not to be had, and ConnectError for a file.
     """
     passwords = _Passwords(
-        await _value(tls.truststore_password, f"the truststore of cluster {cluster}"),
-        await _value(tls.keystore_password, f"the keystore of cluster {cluster}"),
-        await _value(tls.key_password, f"the TLS key of cluster {cluster}"),
+        await _value(tls.truststore_password, f"the truststore of {what} {cluster}"),
+        await _value(tls.keystore_password, f"the keystore of {what} {cluster}"),
+        await _value(tls.key_password, f"the TLS key of {what} {cluster}"),
     )
-    return await asyncio.to_thread(_build, cluster, tls, passwords)
+    return await asyncio.to_thread(_build, f"{what} {cluster}", tls, passwords)
 
 
 async def _value(secret: SecretRef | None, what: str) -> str | None:
@@ -74,13 +74,13 @@ def facts(certificate: x509.Certificate) -> CertificateFacts:
     )
 
 
-def _build(cluster: str, tls: TlsConfig, passwords: _Passwords) -> Tls:
+def _build(whose: str, tls: TlsConfig, passwords: _Passwords) -> Tls:
     def use(key: str, path: str, act: Callable[[], _T]) -> _T:
         try:
             return act()
         except (OSError, ValueError) as error:
             raise ConnectError(
-                "preparing TLS for cluster", cluster, f"tls.{key} {path}: {_words(error)}",
+                "preparing TLS for", whose, f"tls.{key} {path}: {_words(error)}",
                 f"Check tls.{key} and its password", retriable=False,
             ) from None  # fmt: skip
 

@@ -90,6 +90,9 @@ def _with_kept_clusters(
         for _, secret in secrets_of(clusters[name]):
             for known in given:
                 secret.take_from(known)
+    for _, secret in secrets_of(after.connect):
+        for known in given:
+            secret.take_from(known)
     return after.model_copy(update={"clusters": clusters})
 
 

@@ -16,6 +16,7 @@ from engine.config.flow_section import FlowConfig, TopicSelection
 from engine.service import codec
 from engine.service.cluster_client import RemoteClusters
 from engine.service.config_client import RemoteConfig
+from engine.service.connect_client import RemoteConnect
 from engine.service.runbook_client import RemoteRunbooks
 from engine.service.wire import EngineGoneError, EngineHangsError, Wire
 
@@ -34,6 +35,7 @@ class RemoteEngineApi:
         self._clusters = RemoteClusters(self._wire)
         self._config = RemoteConfig(self._wire)
         self._runbooks = RemoteRunbooks(self._wire)
+        self._connect = RemoteConnect(self._wire)
 
     @property
     def flows(self) -> RemoteFlows:
@@ -54,6 +56,11 @@ class RemoteEngineApi:
     def runbooks(self) -> RemoteRunbooks:
         """The runbooks' namespace."""
         return self._runbooks
+
+    @property
+    def connect(self) -> RemoteConnect:
+        """Kafka Connect's namespace."""
+        return self._connect
 
     async def snapshot(self) -> EngineSnapshot:
         """Return clusters and flows as they are now."""

@@ -18,6 +18,7 @@ POST /v1/flows/FLOW/limit               {"bytes_per_second": N or null, "topics"
 /v1/clusters…, /v1/tests…               see engine.service.cluster_control
 /v1/config…                             see engine.service.config_control
 /v1/runbooks…                           see engine.service.runbook_control
+/v1/connect…                            see engine.service.connect_control
 Errors are engine.service.codec.ErrorBody with a status of 4xx or 5xx.
 """
 
@@ -41,6 +42,7 @@ from engine.errors import CcrError, ConfigError, ConnectError, KafkaError, Refus
 from engine.service import codec
 from engine.service.cluster_control import ClusterRoutes
 from engine.service.config_control import ConfigRoutes
+from engine.service.connect_control import ConnectRoutes
 from engine.service.requests import answer, body_of, stream
 from engine.service.runbook_control import RunbookRoutes
 
@@ -83,6 +85,7 @@ class ControlServer:
                 *ClusterRoutes(self._api).routes(),
                 *ConfigRoutes(self._api).routes(),
                 *RunbookRoutes(self._api).routes(),
+                *ConnectRoutes(self._api).routes(),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_TIMEOUT_S)

@@ -63,10 +63,14 @@ class Wire:
         return self._decode(await self._send("GET", path, timeout=timeout), answer)
 
     async def ask(
-        self, path: str, body: Mapping[str, Any], answer: TypeAdapter[_Answer]
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        answer: TypeAdapter[_Answer],
+        timeout_s: float = COMMAND_TIMEOUT_S,
     ) -> _Answer:
         """Ask what takes a body."""
-        timeout = httpx.Timeout(COMMAND_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
         response = await self._send("POST", path, json=body, timeout=timeout)
         return self._decode(response, answer)
 

@@ -17,7 +17,7 @@ from engine.api.config_snapshots import Applied
 from engine.api.protocol import EngineApi
 from engine.api.snapshots import CommandResult
 from engine.audit import file as audit_file
-from engine.audit.audited import NAMESPACES, as_event, audited, commands
+from engine.audit.audited import NAMESPACES, as_event, audited, audited_connect, commands
 from engine.audit.caller import Caller, asked_by, here, origin, shortened
 from engine.audit.file import Act, AuditFile, read_acts
 from engine.config.editing.edits import Put
@@ -46,7 +46,7 @@ class Recording:
 class Api:
     def __init__(self) -> None:
         self.flows, self.clusters, self.config = Recording(), Recording(), Recording()
-        self.runbooks = Recording()
+        self.runbooks, self.connect = Recording(), Recording()
 
     async def snapshot(self) -> str:
         return "a snapshot"
@@ -76,6 +76,10 @@ def test_what_a_command_is_says_its_answer() -> None:
     assert commands(NAMESPACES["clusters"]) == {"give_secret"}
     assert commands(NAMESPACES["config"]) == {"save", "reload", "store_secret"}
     assert commands(NAMESPACES["runbooks"]) == {"start", "abort", "go_on", "confirm"}
+    assert commands(NAMESPACES["connect"]) == {
+        "apply", "restart", "restart_task", "pause", "resume", "stop", "delete", "set_offsets",
+        "reset_offsets", "reset_topics", "set_logger",
+    }  # fmt: skip
     for protocol in NAMESPACES.values():
         for name, method in vars(protocol).items():
             if callable(method) and not name.startswith("_"):
@@ -156,6 +160,27 @@ async def test_no_secret_is_on_record(tmp_path: Path) -> None:
     assert "hunter2" not in path.read_text() + str(told)
     assert "keyring:west/ccr" in path.read_text()
     assert "put clusters.west" in path.read_text()
+
+
+async def test_of_a_connectors_settings_the_keys_are_on_record(tmp_path: Path) -> None:
+    class Connect:
+        async def apply(
+            self, endpoint: str, name: str, settings: dict[str, str], *, patch: bool
+        ) -> CommandResult:
+            return CommandResult(True, "it is written")
+
+    told, path = list[Act](), tmp_path / "audit.jsonl"
+    api: Any = audited_connect(Connect(), AuditFile(path), told.append)  # type: ignore[arg-type]
+    settings = {"connector.class": "FileStreamSink", "db.password": "hunter2"}
+    await api.apply("east", "orders-sink", settings, patch=True)
+    assert told[0].arguments == {
+        "endpoint": "east",
+        "name": "orders-sink",
+        "settings": ["connector.class", "db.password"],
+        "patch": True,
+    }
+    assert "hunter2" not in path.read_text()
+    assert as_event(told[0])[0] == "east"
 
 
 async def test_what_only_looks_is_not_on_record(tmp_path: Path) -> None:

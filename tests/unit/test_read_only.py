@@ -13,11 +13,13 @@ from pydantic import SecretStr
 
 from engine.api.cluster_protocol import ClustersApi
 from engine.api.config_protocol import ConfigApi
+from engine.api.connect_protocol import ConnectApi
 from engine.api.local import LocalEngineApi
 from engine.api.protocol import EngineApi, FlowsApi
 from engine.api.runbook_protocol import RunbooksApi
 from engine.api.runbook_snapshots import RunKind, RunOptions
 from engine.api.snapshots import EngineMode
+from engine.config.connect_section import ConnectConfig
 from engine.config.model import Config
 from engine.engine import Engine
 from engine.errors import RefusedError
@@ -28,6 +30,17 @@ LOOKS = {
     "clusters": {"list", "detail", "test", "tested"},
     "config": {"document", "propose"},
     "runbooks": {"plan", "runs"},
+    "connect": {
+        "endpoints",
+        "connectors",
+        "connector",
+        "tasks",
+        "offsets",
+        "plugins",
+        "plugin",
+        "loggers",
+        "propose",
+    },
     "": {"snapshot", "events", "close"},
 }
 """What changes nothing; whatever else there is must be refused."""
@@ -36,6 +49,7 @@ PROTOCOLS: dict[str, type] = {
     "clusters": ClustersApi,
     "config": ConfigApi,
     "runbooks": RunbooksApi,
+    "connect": ConnectApi,
     "": EngineApi,
 }
 ARGUMENTS: dict[str, Any] = {
@@ -49,6 +63,13 @@ ARGUMENTS: dict[str, Any] = {
     "bytes_per_second": 1,
     "kind": RunKind.PROMOTE,
     "options": RunOptions(),
+    "endpoint": "east",
+    "name": "orders-sink",
+    "settings": {"connector.class": "FileStreamSink"},
+    "task": 0,
+    "offsets": (),
+    "logger": "root",
+    "level": "DEBUG",
 }
 
 
@@ -84,6 +105,15 @@ def engine(*, read_only: bool = False, cluster: bool = False, config: bool = Fal
         }
     )
     return Engine(made, config_path="test", mode=EngineMode.SERVICE, read_only=read_only)
+
+
+@pytest.mark.parametrize("name", sorted(methods("connect") - LOOKS["connect"]))
+async def test_a_connect_cluster_refuses(name: str) -> None:
+    section = ConnectConfig(urls=["http://127.0.0.1:1"], read_only=True)
+    made = engine()
+    made.config = made.config.model_copy(update={"connect": {"east": section}})
+    with pytest.raises(RefusedError, match=r"connect\.east is read-only in the config"):
+        await call(LocalEngineApi(made), "connect", name)
 
 
 def test_every_namespace_is_looked_at() -> None:

@@ -1,0 +1,1 @@
+"""Kafka Connect clusters, steered by their REST API. Knows nothing of our own replication."""
