@@ -50,7 +50,25 @@ def way_back(place: str, scope: Scope) -> Action:
 
 
 def listing_actions(place: str, scope: Scope, opens: str) -> tuple[Action, ...]:
-    """Make the actions that every such screen has; `opens` says what Enter shows."""
+    """Make the actions of a screen with rows that are sorted; `opens` says what Enter shows."""
+    return (
+        *reading_actions(place, scope, opens),
+        Action(
+            f"{place}.sort",
+            "Sort by the next column",
+            scope,
+            ("s",),
+            "Sort",
+            25,
+            footer_keep=50,
+            method="sort_next",
+        ),
+        Action(f"{place}.reverse", "Reverse the order", scope, ("S",), method="sort_reverse"),
+    )
+
+
+def reading_actions(place: str, scope: Scope, opens: str) -> tuple[Action, ...]:
+    """Make the actions that every screen with rows has."""
     return (
         way_back(place, scope),
         Action(
@@ -76,17 +94,6 @@ def listing_actions(place: str, scope: Scope, opens: str) -> tuple[Action, ...]:
             footer_keep=70,
             method="filter",
         ),
-        Action(
-            f"{place}.sort",
-            "Sort by the next column",
-            scope,
-            ("s",),
-            "Sort",
-            25,
-            footer_keep=50,
-            method="sort_next",
-        ),
-        Action(f"{place}.reverse", "Reverse the order", scope, ("S",), method="sort_reverse"),
     )
 
 

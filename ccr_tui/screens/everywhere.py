@@ -10,6 +10,7 @@ from ccr_tui.screens.events.place import PLACE as EVENTS
 from ccr_tui.screens.flow_editor.place import PLACE as FLOW_EDITOR
 from ccr_tui.screens.groups.place import PLACE as GROUPS
 from ccr_tui.screens.lag.place import PLACE as LAG
+from ccr_tui.screens.log.place import PLACE as LOG
 from ccr_tui.screens.loss.place import PLACE as LOSS
 from ccr_tui.screens.overview.place import PLACE as OVERVIEW
 from ccr_tui.screens.runbook.place import PLACE as RUNBOOK
@@ -23,6 +24,7 @@ PLACES: tuple[Place, ...] = (
     CLUSTER,
     FLOW_EDITOR,
     EVENTS,
+    LOG,
     RUNBOOK,
     CLUSTER_FORM,
 )

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from engine.api.group_snapshots import GroupsPage
+from engine.api.kept_snapshots import EventsPage, LogPage
 from engine.api.loss_snapshots import HistorySnapshot, LossSnapshot
 from engine.api.preview_snapshots import PreviewSnapshot, SelectionSnapshot
 from engine.api.snapshots import (
@@ -37,12 +38,14 @@ from engine.errors import CcrError, ConnectError
 from tests.tui.scripted_clusters import ScriptedClusters
 from tests.tui.scripted_config import ScriptedConfig
 from tests.tui.scripted_connection import ScriptedConnections
+from tests.tui.scripted_kept import ScriptedKept, small_log
 from tests.tui.scripted_lag import hour
 from tests.tui.scripted_runbooks import ScriptedRunbooks
 from tests.tui.scripted_topics import ScriptedTopics
 from tests.tui.standings import groups_now, loss_now
 
 LOOKING = frozenset({"partitions", "history", "loss", "groups", "list", "detail", "plan", "runs"})
+LOOKING |= {"log", "older_events"}
 T0 = 1_763_800_000.0
 """The scripted engine's clock at the start."""
 OWNER = Owner("e-1", "dr-host-1", 4711, 7, T0)
@@ -296,6 +299,7 @@ class ScriptedEngine:
         self.partitions: dict[tuple[str, int], PartitionSnapshot] = {}
         self.removed: list[tuple[int, tuple[str, int]]] = []
         self.ring: list[Event] = list(events)
+        self.kept = ScriptedKept()
         self.calls: list[tuple[object, ...]] = []
         self.error: CcrError | None = None
         self.command_error: CcrError | None = None
@@ -351,6 +355,14 @@ class ScriptedEngine:
         await asyncio.sleep(0)
         return tuple(event for event in self.ring if event.id > since)
 
+    async def older_events(self, before: int, place: str = "", limit: int = 500) -> EventsPage:
+        await self.asked("older_events", before, place)
+        return self.kept.older_events(before, place, limit)
+
+    async def log(self, *, before: str = "", after: str = "", limit: int = 500) -> LogPage:
+        await self.asked("log", before, after)
+        return self.kept.page(before, after, limit)
+
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -403,7 +415,9 @@ def small_engine(**options: object) -> ScriptedEngine:
             "dr-to-primary", source="dr", target="primary", lag_records=0, lag_seconds=0.0, topics=1
         ),
     ]
-    return ScriptedEngine(flows, small_partitions(), SMALL_EVENTS, **options)  # type: ignore[arg-type]
+    engine = ScriptedEngine(flows, small_partitions(), SMALL_EVENTS, **options)  # type: ignore[arg-type]
+    engine.kept.write(small_log(T0))
+    return engine
 
 
 def big_partitions(count: int) -> list[PartitionSnapshot]:

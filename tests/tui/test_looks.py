@@ -28,6 +28,7 @@ SCENES: dict[str, tuple[str | None, str]] = {
     "cluster": ("dr", "dr"),
     "flow_editor": (FLOW, "taken"),
     "events": (None, "3 events"),
+    "log": (None, "7 records"),
     "runbook": (FLOW, "No run of this flow is on record"),
     "cluster_form": ("", "Add a cluster"),
 }

@@ -1,0 +1,1 @@
+"""The engine's log: what it wrote, and is writing."""
