@@ -77,8 +77,11 @@ class ConsoleState:
         self.failure = LinkFailure(what, next_step, since, attempts)
 
     def happened(self, engine_id: str, events: Iterable[Event]) -> None:
-        """Take in new events, oldest first."""
-        self.events.extend(EventRow(engine_id, event) for event in events)
+        """Take in new events, oldest first; an engine that starts again tells known ones, too."""
+        known = {(row.event.id, row.event.at) for row in self.events}
+        self.events.extend(
+            EventRow(engine_id, event) for event in events if (event.id, event.at) not in known
+        )
 
     def age(self, now: float) -> float | None:
         """Return seconds since the engine's last answer; None before the first."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from engine.api.kept_snapshots import EventsPage, LogLevel, LogPage, LogRecord
 from engine.api.snapshots import Event
+from engine.errors import CcrError
 
 PATH = "/root/.local/state/ccr/log/orders-0123456789ab.log"
 REFUSED = (
@@ -43,6 +44,7 @@ class ScriptedKept:
         self.file = 0
         self.records: list[LogRecord] = []
         self.past: list[Event] = []
+        self.error: CcrError | None = None
 
     def write(self, said: Iterable[tuple[float | None, LogLevel, str]]) -> None:
         for at, level, text in said:
@@ -79,6 +81,8 @@ class ScriptedKept:
         return f"{self.file}:{index}"
 
     def older_events(self, before: int, place: str, limit: int) -> EventsPage:
+        if self.error is not None:
+            raise self.error
         end = int(place) if place else sum(event.id < before for event in self.past)
         first = max(0, end - limit)
         return EventsPage(tuple(self.past[first:end]), str(first), first > 0)

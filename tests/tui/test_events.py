@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
+from ccr_tui.screens.events import reach
 from ccr_tui.screens.events.screen import EventsScreen
 from ccr_tui.screens.lag.screen import LagScreen
+from ccr_tui.state import EventRow
 from engine.api.snapshots import Event, Severity
-from engine.errors import ConnectError
+from engine.errors import CcrError, ConnectError
 from tests.tui.driving import console, screen_text, until, until_gone, until_shown
 from tests.tui.scripted import T0, ScriptedEngine, make_flow, small_engine
 
@@ -71,3 +77,90 @@ async def test_no_engine() -> None:
         await until_shown(app, "ENGINE LOST")
         await pilot.press("7")
         await until_shown(app, "No data: Asking the engine: it is gone")
+
+
+def happened(numbers: range) -> list[Event]:
+    return [Event(n, T0 + n, Severity.INFO, "primary-to-dr", f"number {n}") for n in numbers]
+
+
+async def test_what_left_the_memory_comes_as_one_scrolls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "CHUNK", 100)
+    engine = ScriptedEngine([make_flow()], events=happened(range(901, 1_001)))
+    engine.kept.past = happened(range(1, 1_001))
+    async with console(engine) as (app, pilot):
+        await pilot.press("7")
+        await until_shown(app, "100 events, newest first")
+        await until_shown(app, "older: scroll down")
+        screen = app.screen
+        assert isinstance(screen, EventsScreen)
+        await pilot.press("G")
+        await until(lambda: len(shown(screen)) == 200)
+        row = screen.events.table.current
+        engine.happen(happened(range(1_001, 1_002))[0])
+        await until(lambda: shown(screen)[0] == 1_001)
+        assert screen.events.table.current is row
+        while len(shown(screen)) < 1_001:
+            before = len(shown(screen))
+            await pilot.press("G")
+            await until(lambda before=before: len(shown(screen)) > before)  # type: ignore[misc]
+        assert shown(screen) == list(range(1_001, 0, -1))
+        await until_gone(app, "older: scroll down")
+        await pilot.press("slash", *"number 3", "enter")
+        await until(lambda: shown(screen)[-1] == 3)
+
+
+async def test_older_events_that_cannot_be_read_say_why() -> None:
+    engine = ScriptedEngine([make_flow()], events=happened(range(50, 53)))
+    engine.kept.past = happened(range(1, 53))
+    engine.kept.error = CcrError("reading", "events.jsonl", "Permission denied", "Mend its mode")
+    async with console(engine, (120, 40)) as (app, pilot):
+        await pilot.press("7")
+        await until_shown(app, "older: Reading events.jsonl: Permission denied")
+        screen = app.screen
+        assert isinstance(screen, EventsScreen)
+        assert shown(screen) == [52, 51, 50]
+        engine.kept.error = None
+        await pilot.press("f5")
+        await until(lambda: shown(screen) == list(range(52, 0, -1)))
+        await until_gone(app, "older:")
+
+
+async def test_an_engine_that_starts_again_tells_nothing_twice() -> None:
+    engine = small_engine()
+    async with console(engine) as (app, pilot):
+        await pilot.press("7")
+        await until_shown(app, "3 events")
+        engine.current = replace(engine.current, engine_id="e-2")
+        engine.happen(Event(4, T0 + 1, Severity.INFO, "primary-to-dr", "claimed"))
+        screen = app.screen
+        assert isinstance(screen, EventsScreen)
+        await until(lambda: shown(screen) == [4, 3, 2, 1])
+        assert [row.event.id for row in app.state.events] == [1, 2, 3, 4]
+
+
+async def test_there_is_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "CHUNK", 10)
+    monkeypatch.setattr(reach, "KEPT", 40)
+    engine, found = ScriptedEngine(), reach.Reach()
+    engine.kept.past = happened(range(1, 101))
+    shared = [EventRow("e-1", event) for event in happened(range(1, 101))]
+
+    def ids() -> list[int]:
+        return [row.event.id for row in found.rows]
+
+    assert not found.may_grow_back
+    assert found.follow(shared[40:60])
+    assert not found.follow(shared[41:60])
+    await found.go_back(engine)
+    assert found.follow(shared[50:65])
+    assert ids() == list(range(31, 66)), "what is no longer shared stays"
+    assert found.follow(shared[80:90])
+    assert ids() == list(range(81, 91)), "begun anew behind a gap"
+    await found.go_back(engine)
+    assert ids() == list(range(71, 91))
+    for _ in range(2):
+        await found.go_back(engine)
+    assert ids() == list(range(51, 91))
+    assert not found.may_grow_back
+    assert found.follow(shared[85:95])
+    assert ids() == list(range(55, 96))[1:]

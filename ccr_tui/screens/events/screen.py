@@ -1,4 +1,7 @@
-"""What happened, newest first: also before this engine was started, and who did what."""
+"""What happened, newest first: also before this engine was started, and who did what.
+
+It reaches back as one scrolls, as far as the engine's file does.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,13 @@ from textual.app import ComposeResult
 
 from ccr_tui import formats
 from ccr_tui.actions import GLOBAL, TABLE, ActionContext
+from ccr_tui.bridge import told
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.filtering import Words
 from ccr_tui.screens.base import Console
 from ccr_tui.screens.dialogs.text import TextDialog
 from ccr_tui.screens.events.place import SCOPE
+from ccr_tui.screens.events.reach import Reach
 from ccr_tui.screens.facts import event_facts
 from ccr_tui.screens.filtering import FilteringScreen
 from ccr_tui.screens.tones import SEVERITY_TONES
@@ -27,7 +32,10 @@ from ccr_tui.widgets.table.columns import Cell, Column, Tone
 from ccr_tui.widgets.table.filtered import FilteredTable
 from ccr_tui.widgets.table.view import LineTable
 from engine.api.snapshots import Event, Severity
+from engine.errors import CcrError
 
+_AHEAD = 2
+"""Screenfuls below the cursor, or below what is in sight, that are to be there already."""
 _RANKS = {Severity.ERROR: 2.0, Severity.WARNING: 1.0, Severity.INFO: 0.0}
 
 
@@ -42,7 +50,7 @@ class EventsScreen(FilteringScreen):
         super().__init__(console, subject)
         table: LineTable[EventRow] = LineTable(
             _columns(),
-            key=lambda row: (row.engine_id, row.event.id),
+            key=lambda row: (row.event.id, row.event.at),
             tie=lambda row: (-row.event.at, -row.event.id),
             order=Order("", descending=False),
             symbols=console.symbols,
@@ -57,7 +65,10 @@ class EventsScreen(FilteringScreen):
         self.events = FilteredTable(table, words, "event")
         self.heading = OneLine(classes="heading")
         self.detail = DetailPanel(console.symbols, id="detail")
-        self._seen: EventRow | None = None
+        self.reach = Reach()
+        self._going_back = False
+        self._failure = ""
+        self._total = "0 events"
 
     @property
     def shown(self) -> FilteredTable[Any]:
@@ -74,7 +85,6 @@ class EventsScreen(FilteringScreen):
     def on_mount(self) -> None:
         """Start on the newest."""
         self.events.show(shown=True)
-        self._show_heading()
 
     def context(self) -> ActionContext:
         """Act on the event under the cursor, and the flow it is about."""
@@ -90,27 +100,60 @@ class EventsScreen(FilteringScreen):
 
     def show_body(self, state: ConsoleState, now: float) -> None:
         """Bring the table up to date."""
-        newest = state.events[-1] if state.events else None
-        if newest is not self._seen:
-            self._seen = newest
-            self.events.replace(tuple(state.events))
-            self._show_heading()
+        if self.reach.follow(state.events):
+            self._fill()
         self.events.table.settle()
         self.events.pane.show_note(self._note(state))
         self._show_detail()
+        self._look_back()
+        self._show_heading()
 
-    def _show_heading(self) -> None:
-        rule = self.console.symbols.rule
-        rows = self.events.table.book.rows
-        counts = Counter(row.event.severity for row in rows.values())
-        said = ", ".join(
+    def _fill(self) -> None:
+        self.events.replace(tuple(self.reach.rows))
+        counts = Counter(row.event.severity for row in self.reach.rows)
+        told_of = ", ".join(
             formats.plural(counts[severity], severity.value)
             for severity in (Severity.ERROR, Severity.WARNING)
             if counts[severity]
         )
-        total = formats.plural(len(rows), "event")
-        title = f"{rule} {total}{f': {said}' if said else ''}, newest first "
-        self.heading.show([(title, "")], (), rule)
+        total = formats.plural(len(self.reach.rows), "event")
+        self._total = f"{total}{f': {told_of}' if told_of else ''}"
+
+    def _look_back(self) -> None:
+        """Read older events where one comes near to the end of those that are there."""
+        near = self._ahead() < _AHEAD * self.size.height
+        if near and self.reach.may_grow_back and not self._going_back and not self._failure:
+            self._going_back = True
+            self.run_worker(self._go_back(), group="going-back")
+
+    def _ahead(self) -> int:
+        table = self.events.table
+        seen = max(table.cursor_index, table.scroll_offset.y + table.size.height)
+        return len(table.book.shown) - seen
+
+    async def _go_back(self) -> None:
+        try:
+            await self.reach.go_back(self.console.bridge.api)
+        except CcrError as error:
+            self._failure, _ = told(error)
+        finally:
+            self._going_back = False
+        self._fill()
+        self.show_state()
+
+    def do_refresh_now(self) -> None:
+        """Ask again, also for what could not be read."""
+        self._failure = ""
+        self.console.bridge.poke()
+        self.show_state()
+
+    def _show_heading(self) -> None:
+        rule = self.console.symbols.rule
+        older = " older: scroll down " if self.reach.may_grow_back and not self._going_back else ""
+        if self._failure:
+            older = f" older: {formats.one_line(self._failure)} "
+        title = f"{rule} {self._total}, newest first "
+        self.heading.show([(title, "")], [(older, "")] if older else (), rule)
 
     def _note(self, state: ConsoleState) -> str:
         unmatched = self.not_matching()
@@ -130,6 +173,7 @@ class EventsScreen(FilteringScreen):
     @on(LineTable.Highlighted)
     def _highlighted(self) -> None:
         self._show_detail()
+        self._look_back()
         self.show_footer()
 
     @on(LineTable.Opened)
