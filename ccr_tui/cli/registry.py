@@ -98,6 +98,7 @@ GROUPS = (
                 "who did what to the engine, and how it ended",
                 needs_config=True,
             ),
+            Verb("info", "ccr_tui.cli.info", "where ccr's files are, versions, keyring, terminal"),
             Verb(
                 "preview",
                 "ccr_tui.cli.preview",
@@ -138,6 +139,17 @@ GROUPS = (
             Verb("runbook", _RUNBOOK, "follow a run, abort it, go on with it", needs_config=True),
             Verb(
                 "reports", "ccr_tui.cli.reports", "runs, and the report of one", needs_config=True
+            ),
+        ),
+    ),
+    Group(
+        "Kafka Connect",
+        (
+            Verb(
+                "connect",
+                "ccr_tui.cli.connect",
+                "connectors: look, write, restart, offsets",
+                needs_config=True,
             ),
         ),
     ),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine.connect.client import ConnectClient
 from engine.connect.models import ConnectorStatus, InstanceStatus, State
@@ -15,7 +16,8 @@ from engine.errors import RefusedError
 PROOF_S = 30.0
 RUNS_FOR_S = 1.0  # before it counts as running: what fails at once has failed
 FAILED_FOR_S = 8.0  # a failed task that shows no restart meanwhile has failed again, unseen
-_LOOK_S = 0.05
+UNSEEN_FOR_S = 5.0  # workers read several states at once: a quick restart may never be shown
+_LOOK_S = 0.02
 _PASSING = frozenset({State.UNASSIGNED, State.RESTARTING})
 
 
@@ -65,7 +67,7 @@ async def reached(
                 return True, status
         if time.monotonic() > deadline:
             return False, status
-        await asyncio.sleep(4 * _LOOK_S)
+        await asyncio.sleep(10 * _LOOK_S)
 
 
 @dataclass(slots=True)
@@ -115,17 +117,38 @@ class Restarted:
         """Return those of which it is not known, or that still do not run."""
         return self.awaited - self.proven(now) - set(self.failed)
 
+    def unseen(self, now: float) -> bool:
+        """Whether all that is not proven has run for a while, perhaps from before."""
+        runs = {name for name, since in self.running_since.items() if now - since >= UNSEEN_FOR_S}
+        return self.unproven(now) <= runs
+
 
 async def watch_restart(
-    client: ConnectClient, name: str, awaited: Collection[str], failed_before: Collection[str]
+    client: ConnectClient,
+    name: str,
+    awaited: Collection[str],
+    failed_before: Collection[str],
+    ask: Coroutine[Any, Any, None],
 ) -> tuple[Restarted, ConnectorStatus]:
-    """Look at the status until all is proven or failed, or PROOF_S are over."""
+    """Ask for a restart, and look at the status until all is proven or failed, or PROOF_S are over.
+
+    It is looked at from before on: a task may be up again before the worker has answered.
+    """
     outcome = Restarted(frozenset(awaited), frozenset(failed_before))
     deadline = time.monotonic() + PROOF_S
-    while True:
-        status = await client.status(name)
-        now = time.monotonic()
-        outcome.look(status, now)
-        if not outcome.unproven(now) or now > deadline:
-            return outcome, status
-        await asyncio.sleep(_LOOK_S)
+    asking = asyncio.ensure_future(ask)
+    try:
+        while True:
+            was_asked = asking.done()
+            if was_asked:
+                asking.result()  # raises what went wrong with it
+            status = await client.status(name)
+            now = time.monotonic()
+            outcome.look(status, now)
+            if was_asked and (outcome.unseen(now) or now > deadline):
+                return outcome, status
+            await asyncio.sleep(_LOOK_S)
+    finally:
+        if not asking.done():
+            asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from engine.api.snapshots import CommandResult
 from engine.connect.client import ConnectClient
 from engine.connect.hiding import hidden_in
 from engine.connect.models import ConnectorStatus, Offset, Settings, State
 from engine.connect.proving import (
+    FAILED_FOR_S,
     PROOF_S,
     has_settled,
     in_state,
@@ -52,12 +54,21 @@ class Steering:
             await self._write(name, meant, changed, initial_state, patch=patch)
         except CcrError as error:
             raise _hiding(error, meant) from None
-        _, status = await reached(self._client, name, has_settled, SETTLE_S)
+        status = await self._after_writing(name, is_new=meant.current is None)
         what = (
             "is created" if meant.current is None else f"has {_count(len(changed), 'new setting')}"
         )
         now = told(status) if status else "no status so far"
         return CommandResult(True, hidden_in(f"{name} {what}; {now}", meant.settings))
+
+    async def _after_writing(self, name: str, *, is_new: bool) -> ConnectorStatus | None:
+        if is_new:
+            return (await reached(self._client, name, has_settled, SETTLE_S))[1]
+        # What failed before is shown as such until its tasks have come up with the new settings.
+        fine = await reached(
+            self._client, name, lambda now: has_settled(now) and not _failed(now), FAILED_FOR_S
+        )
+        return fine[1]
 
     async def _write(
         self, name: str, meant: Wanted, changed: list[str], state: str | None, *, patch: bool
@@ -88,12 +99,15 @@ class Steering:
         if not awaited:
             why = "nothing has failed" if only_failed else "nothing of it runs"
             return CommandResult(False, f"{name} is not restarted, {why}: {told(status)}")
-        planned = await self._client.restart(name, include_tasks=True, only_failed=only_failed)
-        if planned is None:  # Kafka before 3.0 restarts the connector alone, whatever it is asked
-            for task in status.tasks:
-                if f"task {task.id}" in awaited:
-                    await self._client.restart_task(name, task.id)
-        return await self._restarted(name, awaited, failed)
+
+        async def ask() -> None:
+            planned = await self._client.restart(name, include_tasks=True, only_failed=only_failed)
+            if planned is None:  # Kafka before 3.0 restarts the connector alone, always
+                for task in status.tasks:
+                    if f"task {task.id}" in awaited:
+                        await self._client.restart_task(name, task.id)
+
+        return await self._restarted(name, awaited, failed, ask())
 
     async def restart_task(self, name: str, task: int) -> CommandResult:
         """Restart one task."""
@@ -101,20 +115,24 @@ class Steering:
         instance = (await self._client.status(name)).instances().get(key)
         if instance is None:
             raise RefusedError("restarting connector", name, f"it has no task {task}")
-        await self._client.restart_task(name, task)
-        return await self._restarted(
-            name, {key}, {key} if instance.state == State.FAILED else set()
-        )
+        failed = {key} if instance.state == State.FAILED else set[str]()
+        return await self._restarted(name, {key}, failed, self._client.restart_task(name, task))
 
-    async def _restarted(self, name: str, awaited: set[str], failed: set[str]) -> CommandResult:
-        outcome, status = await watch_restart(self._client, name, awaited, failed)
+    async def _restarted(
+        self, name: str, awaited: set[str], failed: set[str], ask: Coroutine[Any, Any, None]
+    ) -> CommandResult:
+        outcome, status = await watch_restart(self._client, name, awaited, failed, ask)
         if outcome.failed:
             causes = "; ".join(f"{key}: {why}" for key, why in sorted(outcome.failed.items()))
             raise await self._failure("restarting connector", name, f"it failed again: {causes}")
-        unproven = sorted(outcome.unproven(time.monotonic()))
+        now = time.monotonic()
+        unproven = ", ".join(sorted(outcome.unproven(now)))
+        if unproven and outcome.unseen(now):
+            text = f"{name} was asked to restart and runs, but no status has shown the restart of"
+            return CommandResult(True, f"{text} {unproven}")
         if unproven:
-            text = f"{name} was asked to restart, but for {', '.join(unproven)} no status has shown"
-            return CommandResult(True, f"{text} it within {PROOF_S:.0f} s: {told(status)}")
+            text = f"{name} was asked to restart; after {PROOF_S:.0f} s {unproven} does not run"
+            return CommandResult(True, f"{text}: {told(status)}")
         return CommandResult(True, f"{name} has restarted: {', '.join(sorted(awaited))}")
 
     async def pause(self, name: str) -> CommandResult:
