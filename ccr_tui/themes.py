@@ -11,10 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import platformdirs
 import yaml
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
+
+from ccr_tui.resources import themes_dir
+from ccr_tui.user_files import themes_path
 
 DEFAULT = "ccr-dark"
 SIXTEEN = "ccr-16"
@@ -41,10 +43,7 @@ class Themes:
 
 def theme_folders() -> tuple[Path, ...]:
     """Return where themes are looked for: the wheel's or the checkout's own, then the user's."""
-    package = Path(__file__).parent
-    shipped = package / "data" / "themes"
-    own = shipped if shipped.is_dir() else package.parent / "themes"
-    return own, platformdirs.user_config_path("ccr") / "themes"
+    return themes_dir(), themes_path()
 
 
 def load_themes(folders: Iterable[Path]) -> Themes:

@@ -168,7 +168,8 @@ def print_schema(args: argparse.Namespace) -> int:
 
 def check_console(args: argparse.Namespace) -> int:
     """Check the console's settings; raises InvalidConfigError with all that is wrong."""
-    from ccr_tui.settings.loader import load_settings, settings_path  # noqa: PLC0415  (as above)
+    from ccr_tui.settings.loader import load_settings  # noqa: PLC0415  (as above)
+    from ccr_tui.user_files import settings_path  # noqa: PLC0415
     from engine.config.problems import InvalidConfigError  # noqa: PLC0415
 
     path = expanded(args.file) if args.file else settings_path()

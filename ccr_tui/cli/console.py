@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from ccr_tui.cli.crash_page import open_again
 from ccr_tui.state import ConsoleMode
+from ccr_tui.user_files import console_log_path
 from engine.api.protocol import EngineApi
 from engine.errors import CcrError, ConfigError, ExitCode
 from engine.service.attach import Attached, attach_or_spawn
@@ -154,11 +155,11 @@ def _log_to_file(config: Path) -> None:
     """Write the console's own log next to the engine's, never to the terminal it draws on."""
     logger = logging.getLogger("ccr_tui")
     logger.propagate = False
-    path = service_paths(config).log
+    path = console_log_path(service_paths(config))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler: logging.Handler = logging.handlers.RotatingFileHandler(
-            path.with_name(f"{path.stem}-console.log"), maxBytes=_LOG_BYTES, backupCount=1
+            path, maxBytes=_LOG_BYTES, backupCount=1
         )
     except OSError as error:
         _tell(f"ccr: the console writes no log: {error}")

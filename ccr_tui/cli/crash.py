@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import platformdirs
-
+from ccr_tui.user_files import crash_log_path
 from engine import __version__
 
 
@@ -22,7 +21,7 @@ def describe(error: Exception, notes: Sequence[str] = ()) -> str:
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     line = f"unexpected {type(error).__name__}{place}: this is a fault in ccr"
     text = "".join([*(f"{note}\n" for note in notes), *traceback.format_exception(error)])
-    path = platformdirs.user_log_path("ccr") / "crash.log"
+    path = crash_log_path()
     try:
         _append(path, text)
     except OSError as failure:

@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-import platformdirs
+from ccr_tui.user_files import history_path
 
 KEPT = 200
 
@@ -15,7 +15,7 @@ class History:
     """The newest lines of a file, mode 0600; a file that cannot be used is done without."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path or platformdirs.user_state_path("ccr") / "console-history"
+        self._path = path or history_path()
         self.lines: list[str] = []
         """The oldest first."""
 

@@ -7,18 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 from pydantic import ValidationError
 
 from ccr_tui.settings.model import ConsoleSettings
+from ccr_tui.user_files import SETTINGS_VARIABLE, settings_path
 from engine.config.document import Document, Place, parse
-from engine.config.home import expanded
 from engine.config.loader import content_of, decoded
 from engine.config.nearest import did_you_mean, listed
 from engine.config.problems import InvalidConfigError, KeyPath, Problem, dotted, in_file_order
 from engine.config.wording import path_of, sentence
-
-VARIABLE = "CCR_CONSOLE_SETTINGS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +28,10 @@ class Settings:
     problems: tuple[Problem, ...] = ()
 
 
-def settings_path() -> Path:
-    """Return where the settings are: $CCR_CONSOLE_SETTINGS, or the user's ccr/console.yaml."""
-    told = os.environ.get(VARIABLE)
-    return expanded(told) if told else platformdirs.user_config_path("ccr") / "console.yaml"
-
-
 def load_settings(path: Path | None = None) -> Settings:
     """Read the settings; without a file (at the usual place) there are none."""
     file = path or settings_path()
-    if path is None and VARIABLE not in os.environ and not file.exists():
+    if path is None and SETTINGS_VARIABLE not in os.environ and not file.exists():
         return Settings()
     try:
         text = decoded(content_of(file)[0], str(file))

@@ -9,7 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from ccr_tui.cli import check, importing, loss, reload, run, sandbox, secrets, status, steer, verify
+from ccr_tui.cli import (
+    check,
+    importing,
+    info,
+    loss,
+    reload,
+    run,
+    sandbox,
+    secrets,
+    status,
+    steer,
+    verify,
+)
+from ccr_tui.cli.info import FileInfo, Info, TerminalInfo
 from ccr_tui.cli.sandbox import _sandbox_json
 from ccr_tui.cli.secrets import Found, Keyring
 from engine.api.acl_snapshots import AclPreview, AclRow
@@ -142,6 +155,9 @@ def words() -> set[str]:
         RatePoint,
         Event,
         CommandResult,
+        Info,
+        FileInfo,
+        TerminalInfo,
         ErrorBody,
         LossSnapshot,
         TopicLoss,
@@ -201,6 +217,7 @@ def test_every_option_is_named() -> None:
     verbs = parser.add_subparsers()
     check.add_parser(verbs)
     importing.add_parser(verbs)
+    info.add_parser(verbs)
     loss.add_parser(verbs)
     reload.add_parser(verbs)
     status.add_parser(verbs)

@@ -78,6 +78,7 @@ def loaded(folder: Path) -> set[str]:
         ("validate ccr.yaml --json", 0, SCREENS | NETWORK | {"keyring"}),
         (f"import {MM2}", 0, SCREENS | NETWORK | {"keyring"}),
         ("secrets list", 0, SCREENS | NETWORK),
+        ("info", 0, SCREENS | NETWORK),
         ("sandbox status --dir sandbox", 0, SCREENS),
         ("sandbox status --dir sandbox --json", 0, SCREENS),
         ("status", 3, SCREENS),
