@@ -188,6 +188,26 @@ class OffsetMap:
         beyond = max(0, self._targets[behind - 1] + self._lengths[behind - 1] - end)
         return sum(self._lengths[first:behind]) - before - beyond
 
+    def first_strange(self, target: int, end: int, *, others: bool) -> int:
+        """Return the first target offset from `target` on that is in no run; at most `end`.
+
+        `others`: whether anybody else was ever seen to write between the flow's records. Only then
+        may there be such offsets among folded runs, and the first of them may be one too early.
+        """
+        reached = target
+        first = max(bisect_right(self._targets, target) - 1, 0)
+        for index in range(first, len(self._targets)):
+            begins, length = self._targets[index], self._lengths[index]
+            if begins >= end:
+                break
+            if begins + length <= reached:
+                continue
+            among_folded = 0 < index <= self.coarse
+            if begins > reached and (others or not among_folded):
+                break
+            reached = begins + length
+        return min(reached, end)
+
     def cut_target(self, target: int) -> Run | None:
         """Forget what stands at `target` and after: the target lost it.
 

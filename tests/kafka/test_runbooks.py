@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from engine.api.runbook_snapshots import RunKind, RunOptions, RunState, StepName, StepState
 from engine.api.snapshots import FlowState
 from engine.errors import RefusedError
+from engine.kafka.cluster import LATEST
 from engine.kafka.topic_configs import topic_configs
 from engine.sandbox import Sandbox
 from tests.kafka.engines import FreshTopic, create, until, until_async
@@ -64,6 +65,13 @@ async def test_a_planned_switch_loses_and_repeats_nothing(site: Site) -> None:
         assert flow.state()[0] is FlowState.RUNNING
         await until(lambda: flow.board.lag_records == 0, "the old direction mirrors again")
         await until(lambda: flow.board.records_total > 0, "what is new")
+
+        async def followed() -> bool:
+            [group] = (await hands.api.flows.groups(site.flow)).groups
+            ends = [each.target_offset for each in group.partitions]
+            return group.again == 0 and ends == await target_ends(site)
+
+        await until_async(followed, "the group is followed while the way back rests")
     for name in ("east", "west"):
         assert sorted(await everything(site, name)) == written
 
@@ -166,3 +174,13 @@ async def are_topics(site: Site, before: dict[str, set[str]]) -> bool:
     """Whether there are no more topics than before, but for the consumers' own."""
     now = await topics_of(site)
     return all(now[name] - before[name] <= {"__consumer_offsets"} for name in before)
+
+
+async def target_ends(site: Site) -> list[int]:
+    """Return where the mirror's partitions end."""
+    async with cluster(site.sandbox, "west") as west:
+        keys = [(site.topic, number) for number in range(PARTITIONS)]
+        ends = await west.list_offsets(
+            dict.fromkeys(keys, LATEST), await west.metadata([site.topic])
+        )
+    return [ends[key] for key in keys]

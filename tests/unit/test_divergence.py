@@ -24,7 +24,6 @@ from engine.runbook.divergence import (
     keep,
     kept,
 )
-from engine.runbook.divergence.strange import first_strange
 
 FLOW_ID = 7
 
@@ -89,7 +88,7 @@ def test_the_first_offset_that_no_run_has(gaps: list[tuple[int, int]], start: in
     taken = {at + n for _, at, count in offset_map.runs() for n in range(count)}
     end = max(target, start)
     expected = next((at for at in range(start, end) if at not in taken), end)
-    assert first_strange(offset_map, start, end, others=True) == expected
+    assert offset_map.first_strange(start, end, others=True) == expected
 
 
 def test_among_folded_runs_only_others_leave_gaps() -> None:
@@ -99,9 +98,9 @@ def test_among_folded_runs_only_others_leave_gaps() -> None:
     for number in range(count):
         offset_map.append(2 * number, number, 1)
     assert offset_map.coarse
-    assert first_strange(offset_map, 0, count + 5, others=False) == count
-    assert first_strange(offset_map, 100, count + 5, others=False) == count
-    assert first_strange(offset_map, 0, count + 5, others=True) == 1
+    assert offset_map.first_strange(0, count + 5, others=False) == count
+    assert offset_map.first_strange(100, count + 5, others=False) == count
+    assert offset_map.first_strange(0, count + 5, others=True) == 1
 
 
 def batch(base: int, count: int, *, flows: bool) -> bytes:

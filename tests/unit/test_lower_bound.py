@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.replication.both_ways.lower_bound import Bound, Leg, OriginLegs, lower_bound
+from engine.replication.both_ways.lower_bound import Bound, Leg, OriginLegs, lower_bound, over_ours
 from engine.replication.offset_map import OffsetMap
 
 Id = tuple[str, int] | None  # where it was first written, which it is; None: a marker
@@ -116,6 +116,40 @@ def test_nothing_unread_is_passed_and_what_is_read_again_is_known(
     first_unread, again = clusters.brute(commit, found.offset)
     assert 0 <= found.offset <= first_unread
     assert found.again == again
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(["ST", "STZ"]), happenings, commits)
+def test_what_we_put_on_the_target_ourselves_is_not_waited_for(
+    names: str, happens: list[tuple[str, int, int]], commit: int
+) -> None:
+    """The flow back may lag, or rest, behind it; never worse than without, never past a record."""
+    clusters = run(names, happens)
+    commit = min(commit, len(clusters.logs["S"]))
+    end, origins = len(clusters.logs["T"]), clusters.origins(settled=False)
+    ours = clusters.flows["S", "T"]
+    nearer = [
+        OriginLegs(over_ours(each.to_source, ours.offset_map, ours.end, others=True), None)
+        if each.to_source is not None and each.to_target is None
+        else each
+        for each in origins
+    ]
+    found = lower_bound(commit, end, nearer)
+    first_unread, again = clusters.brute(commit, found.offset)
+    assert lower_bound(commit, end, origins).offset <= found.offset <= first_unread
+    assert found.again == again
+
+
+def test_while_the_flow_back_rests_a_group_is_followed_exactly() -> None:
+    clusters = Clusters("ST")
+    back, ours = clusters.flows["T", "S"], clusters.flows["S", "T"]
+    clusters.write("T", 5)
+    back.take(5)  # and rests from here on
+    clusters.write("S", 100)
+    ours.take(200)
+    leg = over_ours(back.leg(settled=False), ours.offset_map, ours.end, others=False)
+    origins = [OriginLegs(None, ours.leg(settled=True)), OriginLegs(leg, None)]
+    assert lower_bound(65, 105, origins) == Bound(65, 0)
 
 
 @settings(max_examples=200)

@@ -9,7 +9,7 @@ nothing, and reads again what it has read of one origin behind that place.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.replication.offset_map import OffsetMap
 
@@ -43,6 +43,16 @@ class Bound:
 
     offset: int
     again: int
+
+
+def over_ours(leg: Leg, ours: OffsetMap, end: int, *, others: bool) -> Leg:
+    """Move a leg from the target to the source on over what our own flow put on the target.
+
+    That flow will not bring it back, and where it lags, or rests as its mirrors were promoted, it
+    has not told so yet. `end` is where our records end, `others` as in `OffsetMap.first_strange`.
+    """
+    reached = ours.first_strange(leg.source_end, end, others=others)
+    return replace(leg, source_end=reached) if reached > leg.source_end else leg
 
 
 def lower_bound(commit: int, target_end: int, origins: Sequence[OriginLegs]) -> Bound:

@@ -10,7 +10,7 @@ from engine.identity import this_engine
 from engine.kafka.cluster import Cluster
 from engine.kafka.fetch import TopicPartition
 from engine.replication.both_ways.inbound import InboundFlow, InboundFlows
-from engine.replication.both_ways.lower_bound import Bound, Leg, OriginLegs, lower_bound
+from engine.replication.both_ways.lower_bound import Bound, Leg, OriginLegs, lower_bound, over_ours
 from engine.replication.both_ways.marks import takes_local_only
 from engine.replication.partition import MirrorPartition
 from engine.replication.state_log import StateLog
@@ -87,14 +87,17 @@ class OtherFlows:
         acked = partition.acked
         settled = partition.active and partition.idle
         ours = Leg(partition.offset_map, acked.source, target_end if settled else acked.target)
-        return lower_bound(commit, target_end, self._origins(partition.key, ours))
+        return lower_bound(commit, target_end, self._origins(partition, ours))
 
-    def _origins(self, key: TopicPartition, ours: Leg) -> list[OriginLegs]:
+    def _origins(self, partition: MirrorPartition, ours: Leg) -> list[OriginLegs]:
         """Return by which ways the records of a partition's origins came to source and target."""
+        key, others = partition.key, partition.history.foreign > 0
         found = [OriginLegs(None, ours)]
         for into_source, into_target in self._legs:
             first = self._leg(into_source, key)
             second = self._leg(into_target, key) if into_target else None
+            if first is not None and into_target is None:
+                first = over_ours(first, ours.offset_map, partition.acked.target, others=others)
             if first is not None and (second is not None or into_target is None):
                 found.append(OriginLegs(first, second))
         return found

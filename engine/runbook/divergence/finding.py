@@ -11,7 +11,6 @@ from engine.runbook.divergence.boundary import Boundaries, Brought
 from engine.runbook.divergence.logs import Logs, look
 from engine.runbook.divergence.model import Divergence, PartitionDivergence, Sides, Standing
 from engine.runbook.divergence.records import Count, Keys, by_a_flow, count
-from engine.runbook.divergence.strange import first_strange
 
 
 async def find(sides: Sides, record: FlowRecord) -> Divergence:
@@ -98,7 +97,7 @@ class _Finder:
         offset_map = each.partition.offset_map
         begin = next((target for _, target, _ in offset_map.runs()), each.mirrored_to)
         others = each.partition.history.foreign > 0
-        return first_strange(offset_map, begin, each.mirrored_to, others=others)
+        return offset_map.first_strange(begin, each.mirrored_to, others=others)
 
     async def _source(self, each: Brought, keys: Keys) -> Count:
         key = each.partition.key

@@ -18,7 +18,6 @@ from engine.replication.verify.reading import Reader
 from engine.runbook.divergence.logs import Log, partition_logs
 from engine.runbook.divergence.model import Late, Remember, Sides
 from engine.runbook.divergence.records import by_a_flow, count
-from engine.runbook.divergence.strange import first_strange
 from engine.runbook.divergence.unheard import Unheard
 
 
@@ -101,4 +100,4 @@ def _over_theirs(back: FlowRecord, key: TopicPartition, first: int, end: int) ->
         return first
     others = checkpoint.history.foreign > 0
     reached = min(end, checkpoint.progress.target)
-    return max(first, first_strange(back.offset_map(key), first, reached, others=others))
+    return max(first, back.offset_map(key).first_strange(first, reached, others=others))
