@@ -2,7 +2,8 @@
 
 The steps are those of a real switch, by the same code, on a flow of its own that is gone
 afterwards; only your cut-over command is not run, as it would move real clients, and no flow back
-is made. The topics are internal by name (`ccr.<flow>….internal`): no flow's regex takes them.
+is made. The topics are internal by name (`ccr.<flow>.<n>.sample.internal`): no flow's regex takes
+them.
 """
 
 from __future__ import annotations
@@ -215,7 +216,7 @@ def rehearsal_steps(switch: tuple[Step, ...]) -> tuple[Step, ...]:
 def _section(real: FlowConfig, name: str) -> FlowConfig:
     """Return the throw-away flow's section: the real one's, on topics and a group of its own."""
     section = real.model_dump(mode="json", exclude_unset=True)
-    topics = [f"ccr.{name}.{number}.internal" for number in range(TOPICS)]
+    topics = [f"ccr.{name}.{number}.sample.internal" for number in range(TOPICS)]
     switch = {**section.get("switch", {}), "cut_over": None, "reverse": False}
     section |= {
         "topics": {"include": topics},

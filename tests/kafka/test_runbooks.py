@@ -155,6 +155,8 @@ async def test_a_rehearsal_leaves_nothing_behind(site: Site) -> None:
         assert flow.state()[0] is FlowState.RUNNING
         assert not site.moved  # the command that moves clients was not run
         await producer.moves_on()
+        told_of = [each for each in hands.engine.events.since(0) if each.subject != site.flow]
+        assert not [each for each in told_of if "not known what it writes" in each.text]
     await producer.end()
     async with site.engine() as hands:  # on record, for whoever asks later
         await hands.mirrors()

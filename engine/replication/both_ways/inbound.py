@@ -16,7 +16,7 @@ from engine.kafka.metadata import ClusterMetadata
 from engine.replication.state_records import FlowRecord, decode_value
 from engine.replication.verify.reading import Reader
 
-_STATE_TOPIC = re.compile(r"ccr\.(?P<flow>.+)(?<!\.quarantine)\.internal")
+_STATE_TOPIC = re.compile(r"ccr\.(?P<flow>.+)(?<!\.quarantine)(?<!\.sample)\.internal")
 _KEYS = (b"identity", b"flow")
 _CHECKPOINT = b"partition/"
 _LOG_END = 2**62
