@@ -15,3 +15,8 @@ def printable(text: str) -> str:
         each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
         for each in text
     )
+
+
+def plural(number: int, noun: str) -> str:
+    """Count things: `1 record`, `2,000 records`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -7,6 +7,7 @@ from typing import ClassVar
 from engine.api.runbook_snapshots import StepName
 from engine.config.switch_section import VerifyExtent
 from engine.kafka.cluster import LATEST
+from engine.printable import plural
 from engine.replication.verify.report import PartitionReport
 from engine.replication.verify.verifier import Options, verify
 from engine.runbook.steps.base import Action, StepFailedError, Telling
@@ -50,12 +51,14 @@ class Verify(Action):
             raise StepFailedError(
                 "verifying flow",
                 situation.flow_name,
-                f"{report.wrong} records differ, on {', '.join(bad[:NAMED])}",
+                f"{plural(report.wrong, 'record')} differ, on {', '.join(bad[:NAMED])}",
                 f"See ccr verify {situation.flow_name} --show",
             )
-        telling.found(f"{compared:,} records compared by content, all equal")
+        telling.found(f"{plural(compared, 'record')} compared by content, all equal")
         if report.incomparable:
-            telling.found(f"{report.incomparable} partitions could not be compared to their end")
+            telling.found(
+                f"{plural(report.incomparable, 'partition')} could not be compared to their end"
+            )
 
 
 class Tail(Action):
@@ -87,11 +90,11 @@ class Tail(Action):
             if end is None:
                 silent.append(where)
             elif end < each.target_offset:
-                short.append(f"{where} ({each.target_offset - end:,} records)")
+                short.append(f"{where} ({plural(each.target_offset - end, 'record')})")
             elif end > each.target_offset:
-                strange.append(f"{where} ({end - each.target_offset:,} records)")
+                strange.append(f"{where} ({plural(end - each.target_offset, 'record')})")
         whole = len(mirrored) - len(short) - len(strange) - len(silent)
-        telling.found(f"{whole} of {len(mirrored)} partitions end where the mirror does")
+        telling.found(f"{whole} of {plural(len(mirrored), 'partition')} end where the mirror does")
         for text, where_all in (
             ("acknowledged by the target and lost since", short),
             ("behind the mirror stand records that are not this flow's", strange),

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from engine.api.runbook_snapshots import RunFinding, StepName
 from engine.errors import RefusedError
+from engine.printable import plural
 from engine.runbook.divergence import (
     Divergence,
     Exported,
@@ -105,12 +106,14 @@ class Export(Action):
         folder = self.situation.folder or Path(tempfile.gettempdir())
         path = folder / f"{telling.run_id}-diverged.jsonl"
         await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-        telling.waits_for(f"{divergence.records:,} records to be written to {path}")
+        telling.waits_for(f"{plural(divergence.records, 'record')} to be written to {path}")
         written = await export(self.situation.sides, divergence, path)
-        telling.found(f"{written.records:,} records in {written.place}, sha256 {written.sha256}")
+        telling.found(
+            f"{plural(written.records, 'record')} in {written.place}, sha256 {written.sha256}"
+        )
         flow = self.situation.flow
         aside = await set_aside(self.situation.sides, flow.record, divergence)
-        telling.found(f"{aside.records:,} records in {aside.place}")
+        telling.found(f"{plural(aside.records, 'record')} in {aside.place}")
         await telling.keep(place=written.place, records=written.records, sha256=written.sha256)
 
 
@@ -142,7 +145,7 @@ class Settle(Action):
         situation, flow = self.situation, self.situation.flow
         divergence = found_before(self)
         exported = telling.kept_by(StepName.EXPORT)
-        telling.waits_for(f"{divergence.records:,} records to be settled")
+        telling.waits_for(f"{plural(divergence.records, 'record')} to be settled")
         done = await settle(
             situation.sides,
             flow.record,
@@ -158,7 +161,9 @@ class Settle(Action):
             )
         reinjected = sum(each.reinjected for each in done.partitions)
         lost = sum(each.lost for each in done.partitions)
-        telling.found(f"{done.mode}: {divergence.records:,} records, {reinjected:,} re-injected")
+        telling.found(
+            f"{done.mode}: {plural(divergence.records, 'record')}, {reinjected:,} re-injected"
+        )
         if lost:
             telling.found(f"{lost:,} of them were gone before (retention)")
 
@@ -175,11 +180,11 @@ def found_before(action: Action) -> Divergence:
 def words(found: Divergence) -> list[str]:
     """Say what was found."""
     diverged = found.diverged
-    where = f"on {len(diverged)} of {len(found.partitions)} partitions"
-    told = [f"{found.records:,} records ({found.bytes:,} bytes) {where} never arrived"]
+    where = f"on {len(diverged)} of {plural(len(found.partitions), 'partition')}"
+    told = [f"{plural(found.records, 'record')} ({found.bytes:,} bytes) {where} never arrived"]
     worst = sorted(diverged, key=lambda each: -each.records)[:NAMED]
     told += [
-        f"{each.topic}/{each.partition}: {each.records:,} records, offsets {each.first} to "
+        f"{each.topic}/{each.partition}: {plural(each.records, 'record')}, offsets {each.first} to "
         f"{each.end - 1}"
         for each in worst
     ]
@@ -191,7 +196,9 @@ def words(found: Divergence) -> list[str]:
             "older value would come last"
         )
     if untold:
-        told.append(f"of {untold} partitions it is not told how many keys were written since")
+        told.append(
+            f"of {plural(untold, 'partition')} it is not told how many keys were written since"
+        )
     if found.rebuilt:
         told.append(f"{found.source} is another cluster than before: everything is copied to it")
     gone = sum(each.gone for each in found.partitions)

@@ -9,6 +9,7 @@ from engine.api.runbook_snapshots import RunFinding, StepName
 from engine.api.snapshots import PartitionState
 from engine.kafka.cluster import LATEST, Cluster
 from engine.kafka.fetch import TopicPartition
+from engine.printable import plural
 from engine.replication.flow import Flow
 from engine.runbook.steps.base import Action, StepFailedError, Telling
 
@@ -57,7 +58,9 @@ class Drain(Action):
         """Wait."""
         ends = await mirrored_to_the_end(self.situation.flow, self.situation.source, telling)
         await self.situation.flow.mirroring.checkpoint()
-        telling.found(f"lag 0 on all {len(ends)} partitions, to the offset that they ended at")
+        telling.found(
+            f"lag 0 on all {plural(len(ends), 'partition')}, to the offset that they ended at"
+        )
         await telling.keep(ends=[[*key, end] for key, end in sorted(ends.items())])
 
 
@@ -91,7 +94,7 @@ async def mirrored_to_the_end(
             return ends
         worst = max(behind, key=lambda key: behind[key])
         telling.waits_for(
-            f"{sum(behind.values()):,} records on {len(behind)} partitions; "
+            f"{plural(sum(behind.values()), 'record')} on {plural(len(behind), 'partition')}; "
             f"most on {worst[0]}/{worst[1]}: {behind[worst]:,}"
         )
         await asyncio.sleep(LOOK_S)
@@ -121,7 +124,7 @@ class Stop(Action):
         await flow.mirroring.drain()
         await flow.mirroring.checkpoint()
         mirrored = self.situation.mirrored().values()
-        telling.found(f"{len(mirrored)} partitions stand; nothing is in flight")
+        telling.found(f"{plural(len(mirrored), 'partition')} stand; nothing is in flight")
         await telling.keep(mirrored=[[*m.key, m.source_offset, m.target_offset] for m in mirrored])
 
     async def undo(self, telling: Telling) -> None:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from engine.api.runbook_snapshots import RunFinding, StepName
 from engine.config.switch_section import FenceKind, SwitchConfig
+from engine.printable import plural
 from engine.runbook.fences import (
     RECORD,
     AclChoice,
@@ -178,7 +179,8 @@ class Stand(Action):
                 "Stop it; the fence is lifted now",
             )
         telling.found(
-            f"{len(seen.ends)} partitions stand still for {seen.quiet_s:.0f} s, all of it stable"
+            f"{plural(len(seen.ends), 'partition')} stand still for {seen.quiet_s:.0f} s, "
+            "all of it stable"
         )
 
 

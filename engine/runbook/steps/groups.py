@@ -9,6 +9,7 @@ from typing import ClassVar
 from engine.api.group_snapshots import GroupsPage
 from engine.api.runbook_snapshots import RunFinding, RunKind, StepName
 from engine.errors import RefusedError
+from engine.printable import plural
 from engine.runbook.steps.base import Action, StepFailedError, Telling
 
 DEAD_SOURCE_S = 5.0  # a failover waits no longer for a source that may be gone
@@ -82,7 +83,7 @@ class TranslateGroups(Action):
 
     def _tell(self, page: GroupsPage, telling: Telling) -> None:
         age = time.time() - page.looked_at
-        telling.found(f"{len(page.groups)} groups, as of {age:.1f} s ago")
+        telling.found(f"{plural(len(page.groups), 'group')}, as of {age:.1f} s ago")
         self._count("would read records again", [(g.again, g.name) for g in page.groups], telling)
         self._count(
             "would miss records that are on the target",
@@ -100,4 +101,4 @@ class TranslateGroups(Action):
         concerned = sorted(((n, name) for n, name in counts if n), reverse=True)
         if concerned:
             named = ", ".join(f"{name} ({n:,})" for n, name in concerned[:NAMED])
-            telling.found(f"{len(concerned)} groups {text}: {named}")
+            telling.found(f"{plural(len(concerned), 'group')} {text}: {named}")

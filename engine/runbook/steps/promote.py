@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from engine.api.runbook_snapshots import StepName
 from engine.kafka import acls
+from engine.printable import plural
 from engine.replication.state_records import Promotion
 from engine.replication.sync.acls.memory import Memory, changes, withheld
 from engine.runbook.steps.base import Action, StepFailedError, Telling
@@ -43,7 +44,7 @@ class Promote(Action):
             )
         telling.found(
             f"recorded in ccr.{situation.flow_name}.internal: no engine mirrors into "
-            f"{len(situation.mirrors())} topics any more"
+            f"{plural(len(situation.mirrors()), 'topic')} any more"
         )
 
     def is_crossed(self) -> bool:

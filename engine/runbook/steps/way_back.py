@@ -6,6 +6,7 @@ import asyncio
 from typing import ClassVar
 
 from engine.api.runbook_snapshots import StepName
+from engine.printable import plural
 from engine.runbook.divergence import Late, pass_over, read_record, seed, way_back
 from engine.runbook.steps.base import Action, Telling
 from engine.runbook.steps.diverged import found_before
@@ -37,13 +38,13 @@ class Seed(Action):
         planned = await way_back(found_before(self), self.situation.flow.record, reverse, back)
         written = await seed(reverse, planned)
         telling.found(
-            f"{planned.records:,} records ({planned.bytes:,} bytes) are to be copied back, on "
-            f"{sum(1 for each in planned.partitions if each.records)} partitions",
+            f"{plural(planned.records, 'record')} ({planned.bytes:,} bytes) are to be copied back, "
+            f"on {plural(sum(1 for each in planned.partitions if each.records), 'partition')}",
             f"{reverse.flow} begins there: {written} positions written",
         )
         whole = [each for each in planned.partitions if each.full]
         if whole:
-            telling.found(f"{len(whole)} partitions are copied whole")
+            telling.found(f"{plural(len(whole), 'partition')} are copied whole")
         await telling.keep(records=planned.records, bytes=planned.bytes)
 
 
@@ -75,8 +76,8 @@ class CatchUp(Action):
         records = sum(each.records_total for each in measures)
         size = sum(each.bytes_total for each in measures)
         telling.found(
-            f"lag 0 on all {len(ends)} partitions; {records:,} records ({size:,} bytes) were "
-            "copied back by this engine"
+            f"lag 0 on all {plural(len(ends), 'partition')}; {plural(records, 'record')} "
+            f"({size:,} bytes) were copied back by this engine"
         )
 
 
@@ -109,6 +110,6 @@ class PassOver(Action):
 
 def _words(late: Late) -> str:
     return (
-        f"{late.topic}/{late.partition}: somebody wrote {late.records:,} records meanwhile, "
-        f"offsets {late.first} to {late.end - 1}: they are not on the new primary"
+        f"{late.topic}/{late.partition}: somebody wrote {plural(late.records, 'record')} "
+        f"meanwhile, offsets {late.first} to {late.end - 1}: they are not on the new primary"
     )
