@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -163,4 +164,10 @@ async def test_there_is_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ids() == list(range(51, 91))
     assert not found.may_grow_back
     assert found.follow(shared[85:95])
-    assert ids() == list(range(55, 96))[1:]
+    assert ids() == list(range(56, 96))
+    assert found.follow(shared[10:20])
+    going_back = asyncio.create_task(found.go_back(engine))
+    await asyncio.sleep(0)
+    assert found.follow(shared[30:40])
+    await going_back
+    assert ids() == list(range(31, 41)), "what was asked for before the gap is left out"

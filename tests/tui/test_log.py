@@ -102,7 +102,7 @@ async def test_older_records_come_as_one_scrolls(monkeypatch: pytest.MonkeyPatch
     async with console(engine) as (app, pilot):
         screen = await open_log(app, pilot)
         assert len(shown(screen)) == 100
-        await until_shown(app, "further on as one scrolls down")
+        await until_shown(app, "older: scroll down")
         await pilot.press("G")
         await until(lambda: len(shown(screen)) >= 200)
         await until_shown(app, "newer above (g)")
@@ -117,7 +117,7 @@ async def test_older_records_come_as_one_scrolls(monkeypatch: pytest.MonkeyPatch
             await pilot.press("G")
             await until(lambda before=before: len(shown(screen)) > before)  # type: ignore[misc]
         assert shown(screen)[-1] == "number 0"
-        await until_gone(app, "further on as one scrolls down")
+        await until_gone(app, "older: scroll down")
         await pilot.press("g")
         await until_gone(app, "newer above (g)")
 

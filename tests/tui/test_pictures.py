@@ -23,7 +23,7 @@ SAYS = {
     "runbook": ("[promote]", "Fence producers on east", "no way back", "b begins it"),
     "flow_editor": ("east-to-west", "demo.clicks"),
     "events": ("mirroring", "claimed as generation"),
-    "log": ("newest first", "east-to-west", "records/s"),
+    "log": ("newest first", "claimed as generation"),
     "cluster_form": ("Add a cluster", "Test connection"),
 }
 

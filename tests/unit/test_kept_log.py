@@ -201,3 +201,11 @@ def test_no_secret_of_a_configuration_is_in_what_is_read(path: Path) -> None:
     assert len(page.records) == 2
     assert leaks({"page": repr(page).encode()}, [login]) == []
     assert "**********" in page.records[0].text
+
+
+def test_files_that_begin_alike_are_told_apart(path: Path) -> None:
+    path.with_name("ccr.log.1").write_text("Fatal Python error\nthe first\n")
+    path.write_text("Fatal Python error\nthe second\n")
+    found = all_before(LogReader(path), 10)
+    assert [record.text.splitlines()[-1] for record in found] == ["the first", "the second"]
+    assert all_after(LogReader(path), found[0].place, 10) == found

@@ -136,7 +136,7 @@ class LogScreen(TablesScreen[LogTail]):
         limits = [only] if only else []
         first = next((row.record.at for row in answer.rows if row.record.at is not None), None)
         if first is not None and answer.older:
-            how = "further on as one scrolls down" if answer.may_grow_back else "the rest is there"
+            how = "older: scroll down" if answer.may_grow_back else "the rest is there"
             limits.append(f"back to {formats.timestamp(first)}, {how}")
         if answer.older and not answer.may_grow_back:
             limits.append(f"{KEPT:,} records are the most that is shown")
