@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccr_tui.cli import connect_act, connect_look, connect_offsets, connect_write
+from ccr_tui.cli.parsing import add_config, add_read_only
 
 if TYPE_CHECKING:
     from ccr_tui.cli.registry import Subparsers
@@ -39,6 +40,8 @@ def _verb(verbs: Subparsers, name: str, help_: str, run: _Run) -> argparse.Argum
         "--on", metavar="ENDPOINT", help="which of the configuration's (default: the only one)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object (docs/cli.md)")
+    add_config(parser)
+    add_read_only(parser)
     parser.set_defaults(func=run)
     return parser
 

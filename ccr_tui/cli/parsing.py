@@ -98,7 +98,7 @@ def _front() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config(parser)
-    _add_read_only(parser)
+    add_read_only(parser)
     parser.set_defaults(config=None, read_only=False)
     parser.add_argument("--theme", metavar="NAME", help="the console's colours")
     parser.add_argument("--version", action="version", version=f"ccr {__version__}")
@@ -114,7 +114,7 @@ def _parse_verb(verb: Verb, rest: Sequence[str], args: argparse.Namespace) -> ar
     subparsers = parser.add_subparsers()
     cast("VerbModule", importlib.import_module(verb.module)).add_parser(subparsers)
     chosen = subparsers.choices[verb.name]
-    _add_read_only(chosen)
+    add_read_only(chosen)
     if verb.needs_config:
         add_config(chosen)
     args, unknown = parser.parse_known_args([verb.name, *rest], args)
@@ -137,7 +137,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_read_only(parser: argparse.ArgumentParser) -> None:
+def add_read_only(parser: argparse.ArgumentParser) -> None:
+    """Add --read-only."""
     parser.add_argument(
         "--read-only",
         action="store_true",

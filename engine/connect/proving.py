@@ -40,7 +40,14 @@ def has_settled(status: ConnectorStatus) -> bool:
     if status.connector.state == State.STOPPED:
         return not status.tasks
     states = {each.state for each in status.instances().values()}
-    return not states & _PASSING and (bool(status.tasks) or State.FAILED in states)
+    # One that was created PAUSED gets its tasks when it is resumed.
+    may_have_none = states & {State.FAILED, State.PAUSED}
+    return not states & _PASSING and (bool(status.tasks) or bool(may_have_none))
+
+
+def states_of(status: ConnectorStatus) -> dict[str, str]:
+    """Return the state of the connector and each task."""
+    return {name: each.state for name, each in status.instances().items()}
 
 
 def told(status: ConnectorStatus) -> str:

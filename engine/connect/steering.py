@@ -17,6 +17,7 @@ from engine.connect.proving import (
     has_settled,
     in_state,
     reached,
+    states_of,
     told,
     watch_restart,
 )
@@ -24,6 +25,8 @@ from engine.connect.settings import SecretKeys, Wanted, wanted
 from engine.errors import CcrError, KafkaError, RefusedError
 
 SETTLE_S = 15.0  # for tasks to come up after settings were written
+UNMOVED_FOR_S = 3.0  # then new settings have moved no task, or so quickly that none was seen to
+FORGET_S = 3.0
 _LOOK_S = 0.2
 _CAN_RESTART = frozenset({State.RUNNING, State.FAILED})
 _OLDEST_WITH_PATCH = (3, 8)
@@ -50,25 +53,43 @@ class Steering:
         changed = meant.changed()
         if meant.current is not None and not changed:
             return CommandResult(False, f"{name}: nothing changes")
+        before = await self._status_now(name) if meant.current is not None else None
         try:
             await self._write(name, meant, changed, initial_state, patch=patch)
         except CcrError as error:
             raise _hiding(error, meant) from None
-        status = await self._after_writing(name, is_new=meant.current is None)
+        status = await self._after_writing(name, before)
         what = (
             "is created" if meant.current is None else f"has {_count(len(changed), 'new setting')}"
         )
         now = told(status) if status else "no status so far"
         return CommandResult(True, hidden_in(f"{name} {what}; {now}", meant.settings))
 
-    async def _after_writing(self, name: str, *, is_new: bool) -> ConnectorStatus | None:
-        if is_new:
+    async def _after_writing(
+        self, name: str, before: ConnectorStatus | None
+    ) -> ConnectorStatus | None:
+        """Wait for the tasks to have come up with new settings, as far as the status tells."""
+        if before is None:
             return (await reached(self._client, name, has_settled, SETTLE_S))[1]
-        # What failed before is shown as such until its tasks have come up with the new settings.
-        fine = await reached(
-            self._client, name, lambda now: has_settled(now) and not _failed(now), FAILED_FOR_S
-        )
-        return fine[1]
+        states = states_of(before)
+        has_moved = False
+
+        def is_other(now: ConnectorStatus) -> bool:
+            nonlocal has_moved
+            has_moved = has_moved or states_of(now) != states
+            return has_moved and has_settled(now)
+
+        patience = FAILED_FOR_S if _failed(before) else UNMOVED_FOR_S
+        there, status = await reached(self._client, name, is_other, patience)
+        if has_moved and not there:
+            _, status = await reached(self._client, name, has_settled, SETTLE_S)
+        return status
+
+    async def _status_now(self, name: str) -> ConnectorStatus | None:
+        try:
+            return await self._client.status(name)
+        except RefusedError:
+            return None
 
     async def _write(
         self, name: str, meant: Wanted, changed: list[str], state: str | None, *, patch: bool
@@ -223,6 +244,9 @@ class Steering:
         """Forget which topics it has used."""
         had = await self._client.topics(name)
         await self._client.reset_topics(name)
+        deadline = time.monotonic() + FORGET_S
+        while await self._client.topics(name) and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_S)  # or it has used them again meanwhile
         return CommandResult(bool(had), f"{name}: {_count(len(had), 'topic')} forgotten")
 
     async def set_logger(self, logger: str, level: str, worker: str | None) -> CommandResult:

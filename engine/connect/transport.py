@@ -28,7 +28,8 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
 _TOLD = 600  # characters of a worker's message
 _SAFE_TO_REPEAT = frozenset({"GET", "PUT", "DELETE", "PATCH"})
 _FOR_GOOD = ("already exists",)
-_FORWARDING = "io error trying to forward rest request"  # to a leader that has just gone
+# Of a rebalance, too: the leader that is asked has just gone, or has a change to take in first.
+_PASSING_500 = ("io error trying to forward rest request", "a rebalance is expected")
 
 Query = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -222,7 +223,7 @@ def _may_pass(response: httpx.Response) -> bool:
     if response.status_code == httpx.codes.CONFLICT:
         return not _is_for_good(said)
     failed = response.status_code == httpx.codes.INTERNAL_SERVER_ERROR
-    return failed and _FORWARDING in said
+    return failed and any(words in said for words in _PASSING_500)
 
 
 def _is_for_good(said: str) -> bool:
