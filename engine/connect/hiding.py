@@ -29,7 +29,7 @@ def shown(settings: Mapping[str, str | None], secret: Collection[str] = ()) -> S
 
 
 def _shown(key: str, value: str | None, secret: Collection[str]) -> str | None:
-    if not value:
+    if not value or not _REFERENCE.sub("", value).strip():
         return value
     if "jaas" in key.lower():
         parts = _IN_JAAS.sub(_hidden_option, value)
@@ -37,7 +37,7 @@ def _shown(key: str, value: str | None, secret: Collection[str]) -> str | None:
         known = "LoginModule" in value and (parts != value or "${" in value)
         return parts if known else HIDDEN
     if key in secret or is_secret_key(key):
-        return value if not _REFERENCE.sub("", value).strip() else HIDDEN
+        return HIDDEN
     return _IN_QUERY.sub(rf"\1{HIDDEN}", _IN_URL.sub(rf"\1{HIDDEN}\3", value))
 
 
