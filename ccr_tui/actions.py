@@ -166,6 +166,9 @@ class ActionRegistry:
     def __getitem__(self, action_id: str) -> Action:
         return self._by_id[action_id]
 
+    def __contains__(self, action_id: str) -> bool:
+        return action_id in self._by_id
+
     def use_keys(self, keys: Mapping[str, tuple[str, ...]]) -> None:
         """Give actions other keys, by id; all others have their own (again)."""
         self.actions = tuple(
@@ -183,10 +186,18 @@ class ActionRegistry:
         if self.actions == self._own:
             return
         found = [each for same in node._bindings.key_to_bindings.values() for each in same]  # noqa: SLF001
-        ids = dict.fromkeys(each.id for each in found if each.id in self._by_id)
+        ids = {each.id: each.priority for each in found if each.id in self._by_id}
         kept = [each for each in found if each.id not in ids]
         node._bindings = BindingsMap(  # noqa: SLF001  (Textual's keymap drops others on that key)
-            [*kept, *_bindings(self._by_id[action_id] for action_id in ids if action_id)]
+            [
+                *kept,
+                *(
+                    binding
+                    for action_id, priority in ids.items()
+                    if action_id
+                    for binding in _bindings([self._by_id[action_id]], priority=priority)
+                ),
+            ]
         )
 
     def in_scopes(self, scopes: Iterable[Scope]) -> Iterator[Action]:
@@ -194,18 +205,18 @@ class ActionRegistry:
         for scope in scopes:
             yield from (action for action in self.actions if action.scope is scope)
 
-    def bindings(self, *scopes: Scope) -> list[BindingType]:
+    def bindings(self, *scopes: Scope, priority: bool = True) -> list[BindingType]:
         """Return Textual bindings that run `act('<id>')`, with the actions' ids for keymaps.
 
-        All have priority: Textual then acts on each key before it looks at the next. Otherwise keys
-        typed ahead queue at the focused widget, and `/topic` would open the filter and then take
-        over, pause, … on what was meant as text. Who does not want a key refuses it in
-        `check_action`.
+        On screens all have priority: Textual then acts on each key before it looks at the next.
+        Otherwise keys typed ahead queue at the focused widget, and `/topic` would open the filter
+        and then take over, pause, … on what was meant as text. Who does not want a key refuses it
+        in `check_action`.
         """
-        return _bindings(self.in_scopes(scopes))
+        return _bindings(self.in_scopes(scopes), priority=priority)
 
 
-def _bindings(actions: Iterable[Action]) -> list[BindingType]:
+def _bindings(actions: Iterable[Action], *, priority: bool) -> list[BindingType]:
     return [
         Binding(
             ",".join(action.keys),
@@ -213,7 +224,7 @@ def _bindings(actions: Iterable[Action]) -> list[BindingType]:
             action.title,
             id=action.id,
             show=False,
-            priority=True,
+            priority=priority,
         )
         for action in actions
         if action.keys

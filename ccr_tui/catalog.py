@@ -7,7 +7,9 @@ from collections.abc import Callable
 from ccr_tui import commands, reasons
 from ccr_tui.actions import FLOW, GLOBAL, TABLE, Action, ActionContext, ActionRegistry, Tier
 from ccr_tui.places import Place
+from ccr_tui.screens.dialogs import actions as dialogs
 from ccr_tui.screens.everywhere import PLACES
+from ccr_tui.screens.welcome import actions as welcome
 from engine.api.snapshots import FlowState
 
 
@@ -210,5 +212,7 @@ REGISTRY = ActionRegistry(
         *_TABLE,
         *_GOING,
         *_GLOBAL,
+        *dialogs.ACTIONS,
+        *welcome.ACTIONS,
     )
 )

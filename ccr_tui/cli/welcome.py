@@ -25,12 +25,17 @@ def welcome(args: argparse.Namespace, none_found: NoConfigError) -> int:
         raise NoConfigError(
             none_found.cause, f"Any of these goes on:\n{as_text(read_only=read_only)}"
         )
-    from ccr_tui.screens.welcome.app import WelcomeApp  # noqa: PLC0415  (only here: Textual)
+    # Only here: Textual.
+    from ccr_tui.screens.welcome.app import WelcomeApp  # noqa: PLC0415
+    from ccr_tui.settings.loader import load_settings  # noqa: PLC0415
 
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)  # as in open_console
-    app = WelcomeApp(f"T{none_found.cause[1:]}.", read_only=read_only, theme=args.theme)
-    chosen = asyncio.run(_until_chosen(app))
+    settings = load_settings()
+    read_only = read_only or settings.values.read_only
+    why = f"T{none_found.cause[1:]}."
+    app = WelcomeApp(why, read_only=read_only, theme=args.theme, settings=settings)
+    chosen = asyncio.run(_until_chosen(app, mouse=settings.values.mouse))
     if app.crash is not None:
         raise app.crash
     if isinstance(chosen, OpenConfig):
@@ -41,11 +46,11 @@ def welcome(args: argparse.Namespace, none_found: NoConfigError) -> int:
     return ExitCode.OK
 
 
-async def _until_chosen(app: WelcomeApp) -> Chosen | None:
+async def _until_chosen(app: WelcomeApp, *, mouse: bool) -> Chosen | None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, app.exit)
     try:
-        return await app.run_async()
+        return await app.run_async(mouse=mouse)
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from textual.keys import Keys, _character_to_key
 
-from ccr_tui.actions import Action, ActionRegistry, Scope, key_name
+from ccr_tui.actions import GLOBAL, TABLE, Action, ActionRegistry, Scope, key_name
 from ccr_tui.places import Place
+from ccr_tui.screens.dialogs.actions import DIALOG
+from ccr_tui.screens.welcome.actions import ANYWHERE, REPORT, START, WELCOME
 from engine.config.nearest import did_you_mean
 from engine.config.problems import KeyPath
 
@@ -54,17 +56,25 @@ def resolved(
 def _wrong_keys(action: Action, texts: Sequence[str]) -> Iterator[Wrong]:
     if not texts:
         yield ("keys", action.id), "needs at least one key"
-    for index, text in enumerate(texts):
+    keys = [textual_key(text) for text in texts]
+    # In dialogs and in the welcome what can be typed is text only while there is a field in focus.
+    enough = action.scope in (DIALOG, WELCOME) and any(key and not _is_text(key) for key in keys)
+    for index, key in enumerate(keys):
         path = ("keys", action.id, index)
-        key = textual_key(text)
         if key is None:
             yield path, "is no key; keys are written like x, X, /, f5, ctrl+x, alt+x, pageup"
-        elif action.in_inputs and (key in _SIGNS or len(key) == 1):
+        elif action.in_inputs and _is_text(key) and not enough:
             yield path, "would be typed as text; this action needs a key like f5 or ctrl+x"
 
 
+def _is_text(key: str) -> bool:
+    return key in _SIGNS or len(key) == 1
+
+
 def _together(places: Sequence[Place]) -> list[frozenset[Scope]]:
-    return [frozenset(place.screen_class().SCOPES) for place in places]
+    screens = [frozenset(place.screen_class().SCOPES) for place in places]
+    welcome = [frozenset({WELCOME, START}), frozenset({WELCOME, REPORT, TABLE})]
+    return [*screens, *welcome, frozenset({DIALOG})]
 
 
 def _take_back_clashes(
@@ -97,4 +107,13 @@ def _meet(one: Action, other: Action, together: list[frozenset[Scope]]) -> bool:
     """Whether both can be meant at the same time; those that share a key by themselves cannot."""
     if set(one.keys) & set(other.keys):
         return False
-    return any(one.scope in scopes and other.scope in scopes for scopes in together)
+    if any(one.scope in scopes and other.scope in scopes for scopes in together):
+        return True
+    return _reaches(one, other) or _reaches(other, one)
+
+
+def _reaches(one: Action, other: Action) -> bool:
+    """Whether the first works also where the other does, as it does in dialogs."""
+    if one.scope is ANYWHERE:
+        return other.scope in (DIALOG, WELCOME, START, REPORT, TABLE)
+    return one.scope is GLOBAL and one.in_inputs and other.scope is DIALOG

@@ -9,6 +9,8 @@ from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
+from ccr_tui.symbols import ASCII, UNICODE
+
 Piece = tuple[str, str]
 """Text, and the component class that gives its looks ("" for none)."""
 
@@ -46,8 +48,14 @@ class OneLine(Widget):
         room = max(0, width - right_width)
         left_width = sum(cell_len(segment.text) for segment in left)
         fill = Segment(self._fill * max(0, room - left_width), base)
-        cut = Strip(left).crop(0, room) if left_width > room else Strip([*left, fill])
-        return Strip([*cut, *right]).adjust_cell_length(width, base).simplify()
+        shown = self._cut(Strip(left), room) if left_width > room else Strip([*left, fill])
+        return Strip([*shown, *right]).adjust_cell_length(width, base).simplify()
+
+    def _cut(self, line: Strip, room: int) -> Strip:
+        """Cut a line off where there is no more room, with a mark: a part must not pass for all."""
+        mark = ASCII.ellipsis if self.app.has_class("-ascii") else UNICODE.ellipsis
+        kept = line.crop(0, max(0, room - 1))
+        return Strip([*kept, Segment(mark[:room], self.rich_style)])
 
     def _segments(self, pieces: Sequence[Piece]) -> list[Segment]:
         base = self.rich_style

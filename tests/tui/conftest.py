@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ import pytest
 from ccr_tui.actions import Action, ActionContext
 from ccr_tui.app import CcrApp
 from ccr_tui.screens.base import CcrScreen
+from ccr_tui.screens.dialogs.base import Dialog
+from ccr_tui.screens.welcome.app import WelcomeApp
+from ccr_tui.screens.welcome.base import WelcomeScreen
 from ccr_tui.widgets.table.view import LineTable
 from tests.tui import performed
 
@@ -32,7 +35,8 @@ def same_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def what_is_done_is_on_record() -> Iterator[None]:
     """Note every action that a test performs, by its id; not those that were refused."""
-    perform, of_table = CcrApp.perform, LineTable.action_act
+    perform = CcrApp.perform
+    others: tuple[Any, ...] = (LineTable, Dialog, WelcomeScreen, WelcomeApp)
 
     def noted(app: CcrApp, action: Action, context: ActionContext, screen: CcrScreen) -> None:
         possible = action.why_disabled(context) is None
@@ -40,13 +44,17 @@ def what_is_done_is_on_record() -> Iterator[None]:
         if possible:
             performed.IDS.add(action.id)
 
-    def noted_of_table(table: LineTable[Any], action_id: str) -> None:
-        of_table(table, action_id)
-        performed.IDS.add(action_id)
+    def noting(act: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
+        def noted_of(owner: Any, action_id: str) -> None:
+            act(owner, action_id)
+            performed.IDS.add(action_id)
+
+        return noted_of
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CcrApp, "perform", noted)
-        patch.setattr(LineTable, "action_act", noted_of_table)
+        for owner in others:
+            patch.setattr(owner, "action_act", noting(owner.action_act))
         yield
 
 

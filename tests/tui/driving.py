@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
 
 from ccr_tui.app import CcrApp
@@ -67,18 +68,18 @@ async def settle(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-def screen_lines(app: CcrApp) -> list[str]:
+def screen_lines(app: App[Any]) -> list[str]:
     """Return what is on the screen, line by line."""
     strips = app.screen._compositor.render_strips()
     return ["".join(segment.text for segment in strip) for strip in strips]
 
 
-def screen_text(app: CcrApp) -> str:
+def screen_text(app: App[Any]) -> str:
     """Return what is on the screen."""
     return "\n".join(screen_lines(app))
 
 
-async def until_shown(app: CcrApp, text: str) -> None:
+async def until_shown(app: App[Any], text: str) -> None:
     """Wait until the screen says something."""
     try:
         await until(lambda: text in screen_text(app))
@@ -86,7 +87,7 @@ async def until_shown(app: CcrApp, text: str) -> None:
         raise AssertionError(f"{text!r} was never on the screen:\n{screen_text(app)}") from None
 
 
-async def until_told(app: CcrApp, text: str) -> None:
+async def until_told(app: App[Any], text: str) -> None:
     """Wait until a toast says something."""
     told = app._notifications
     try:
@@ -96,7 +97,7 @@ async def until_told(app: CcrApp, text: str) -> None:
         raise AssertionError(f"{text!r} was never told, only {messages}") from None
 
 
-async def until_gone(app: CcrApp, text: str) -> None:
+async def until_gone(app: App[Any], text: str) -> None:
     """Wait until the screen no longer says something."""
     try:
         await until(lambda: text not in screen_text(app))

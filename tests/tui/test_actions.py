@@ -21,9 +21,18 @@ from ccr_tui.carrying.acts import Carrier
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.commandline.acts import Commander
 from ccr_tui.screens.base import CcrScreen
+from ccr_tui.screens.dialogs.actions import DIALOG
+from ccr_tui.screens.dialogs.confirm import ConfirmDialog
+from ccr_tui.screens.dialogs.connection import ConnectionDialog
 from ccr_tui.screens.everywhere import PLACES
 from ccr_tui.screens.lag.screen import LagScreen
 from ccr_tui.screens.overview.screen import OverviewScreen
+from ccr_tui.screens.welcome.actions import ANYWHERE, REPORT, START, WELCOME
+from ccr_tui.screens.welcome.app import WelcomeApp
+from ccr_tui.screens.welcome.base import WelcomeScreen
+from ccr_tui.screens.welcome.new import FormScreen
+from ccr_tui.screens.welcome.report import ReportScreen
+from ccr_tui.screens.welcome.start import StartScreen
 from ccr_tui.state import ConsoleMode, ConsoleState
 from ccr_tui.widgets.table.view import LineTable
 from engine.api.snapshots import EngineSnapshot, FlowState, PartitionState
@@ -35,6 +44,11 @@ OWNERS: dict[Scope, tuple[type, ...]] = {
     FLOW: (CcrApp, CcrScreen),
     TABLE: (LineTable,),
     GLOBAL: (CcrApp, CcrScreen, Carrier, Commander),
+    DIALOG: (ConfirmDialog, ConnectionDialog),
+    ANYWHERE: (WelcomeApp,),
+    WELCOME: (WelcomeScreen, FormScreen),
+    START: (StartScreen,),
+    REPORT: (ReportScreen,),
 }
 
 
@@ -67,7 +81,7 @@ def test_no_key_means_two_things_at_once(
 
 
 def test_nothing_is_reachable_by_a_control_key_alone() -> None:
-    allowed = {"interrupt", "suspend"}
+    allowed = {"interrupt", "suspend", "welcome.leave"}
     for action in REGISTRY.actions:
         if action.keys and action.id not in allowed:
             assert any("ctrl+" not in key for key in action.keys), action.id

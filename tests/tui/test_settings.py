@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.containers import VerticalScroll
 
 from ccr_tui.cli.main import main
+from ccr_tui.screens.dialogs.confirm import ConfirmDialog
 from ccr_tui.screens.help.screen import HelpScreen
 from ccr_tui.screens.overview.screen import OverviewScreen
+from ccr_tui.screens.welcome.app import WelcomeApp
+from ccr_tui.screens.welcome.start import StartScreen
 from ccr_tui.settings.keys import textual_key
 from ccr_tui.settings.loader import Settings, load_settings
 from ccr_tui.settings.model import Clipboard, ConsoleSettings
+from ccr_tui.symbols import UNICODE
 from tests.tui.driving import console, open_lag, screen_text, settle, until, until_shown, until_told
 from tests.tui.scripted import small_engine
 
@@ -94,6 +99,13 @@ def test_what_is_no_settings_file_sets_nothing(tmp_path: Path, text: str) -> Non
         ("refresh: []", "refresh: needs at least one key"),
         ("interrupt: [u]", "interrupt[0]: would be typed as text"),
         ("refresh: [j]", "refresh: wants j, which is table.down"),
+        ("dialog.again: [j]", "dialog.again': wants j, which is dialog.down"),
+        ("dialog.close: [ctrl+c]", "dialog.close': wants ^c, which is interrupt"),
+        ("dialog.close: [w]", "dialog.close'[0]: would be typed as text"),
+        ("welcome.next: [escape]", "welcome.next': wants Esc, which is welcome.back"),
+        ("welcome.1: [q]", "welcome.1': wants q, which is welcome.quit"),
+        ("report.sort: [g]", "report.sort': wants g, which is table.top"),
+        ("report.sort: [ctrl+q]", "report.sort': wants ^q, which is welcome.leave"),
     ],
 )
 def test_keys_that_cannot_be_had_stay_as_they_are(tmp_path: Path, keys: str, problem: str) -> None:
@@ -113,6 +125,8 @@ def test_keys_that_cannot_be_had_stay_as_they_are(tmp_path: Path, keys: str, pro
         ("flow.pause: [z]\n  flow.resume: [z]", {"flow.pause", "flow.resume"}),  # one at a time
         ("flow.pause: [z]\n  refresh: [p]", {"flow.pause"}),  # flow.resume has p still
         ("loss.sort: [u]\n  groups.sort: [u]", {"loss.sort", "groups.sort"}),  # two screens
+        ("dialog.again: [p]\n  welcome.down: [v]", {"dialog.again", "welcome.down"}),
+        ("dialog.close: [f9, w]\n  report.view: [f9]", {"dialog.close", "report.view"}),
     ],
 )
 def test_clashes_are_told_of_what_is_in_force(tmp_path: Path, keys: str, taken: set[str]) -> None:
@@ -175,6 +189,67 @@ async def test_the_keys_that_are_set_are_the_keys() -> None:
         await until(lambda: screen.table.cursor_index == row + 1)
     async with console(small_engine()) as (app, pilot):
         assert "p Pause" in screen_text(app), "the next console has its own keys again"
+
+
+async def test_the_keys_of_dialogs_can_be_others() -> None:
+    keys = {
+        "dialog.close": ("f9", "w"),
+        "dialog.right": ("r",),
+        "dialog.down": ("d",),
+        "places": ("n",),
+    }
+    engine = small_engine()
+    async with console(engine, (80, 24), settings=Settings(keys=keys)) as (app, pilot):
+        await pilot.press("question_mark")
+        await until_shown(app, "Up and Down scroll, f9 closes")
+        await pilot.press("d")
+        text = app.screen.query_one(VerticalScroll)
+        await until(lambda: text.scroll_y == 1)
+        await pilot.press("escape", "q", "j")
+        await settle(pilot)
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("w")
+        await until(lambda: isinstance(app.screen, OverviewScreen))
+        await pilot.press("n")
+        await until_shown(app, "Enter goes there, f9 stays")
+        await pilot.press("n")  # the key that opens it closes it
+        await until(lambda: isinstance(app.screen, OverviewScreen))
+        await pilot.press("q")
+        await until(lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("right", "l")
+        await settle(pilot)
+        assert app.screen.query_one("#cancel").has_focus
+        await pilot.press("r")
+        await until(lambda: app.screen.query_one("#confirm").has_focus)
+        await pilot.press("f9")
+        await until(lambda: isinstance(app.screen, OverviewScreen))
+
+
+async def test_the_keys_of_the_welcome_can_be_others() -> None:
+    keys = {"welcome.3": ("n",), "welcome.back": ("f9",), "welcome.next": ("f10",)}
+    app = WelcomeApp("No.", theme="ccr-dark", symbols=UNICODE, settings=Settings(keys=keys))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(lambda: "n  Write a new configuration" in screen_text(app))
+        await pilot.press("3")
+        await settle(pilot)
+        assert isinstance(app.screen, StartScreen)
+        await pilot.press("n")
+        await until(lambda: "f10 Next" in screen_text(app))
+        await pilot.press("f2", "escape")
+        await settle(pilot)
+        assert "is missing" not in screen_text(app)
+        await pilot.press("f10")
+        await until(lambda: "is missing" in screen_text(app))
+        await pilot.press("f9")
+        await until(lambda: isinstance(app.screen, StartScreen))
+
+
+async def test_the_welcome_says_what_is_wrong_with_the_settings(tmp_path: Path) -> None:
+    settings = load(tmp_path, "theme: ccr-light\nkeys:\n  welcome.quit: [j]\n")
+    app = WelcomeApp("No.", symbols=UNICODE, settings=settings)
+    async with app.run_test(size=(80, 24), notifications=True):
+        await until_told(app, "console.yaml:3: keys.'welcome.quit': wants j, which is welcome.down")
+        assert app.theme == "ccr-light"
 
 
 async def test_problems_are_on_the_screen_and_the_rest_works(tmp_path: Path) -> None:

@@ -379,7 +379,7 @@ async def test_a_terminal_without_utf_8_and_little_room(home: Path) -> None:
 class Faulty(WelcomeApp):
     """Fails at a key, with a secret at hand."""
 
-    def action_leave(self) -> None:
+    def do_leave(self) -> None:
         password = "geheim"
         raise ZeroDivisionError(f"{len(password)}")
 
@@ -407,8 +407,9 @@ def test_what_was_chosen_is_gone_on_with(
 ) -> None:
     calls = []
 
-    async def choose(app: WelcomeApp) -> OpenConfig | RunDemo | None:
+    async def choose(app: WelcomeApp, *, mouse: bool) -> OpenConfig | RunDemo | None:
         assert app.read_only
+        assert mouse
         return chosen
 
     def console(args: argparse.Namespace) -> int:

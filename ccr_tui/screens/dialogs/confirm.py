@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from ccr_tui.actions import Question
+from ccr_tui.screens.dialogs.base import ButtonsDialog, ScrolledDialog, key_of
 from ccr_tui.widgets.facts import Fact, FactsView
 
 
-class ConfirmDialog(ModalScreen[bool]):
+class ConfirmDialog(ButtonsDialog[bool], ScrolledDialog[bool]):
     """Returns True only when the operator chose the act itself."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "answer(False)", "Cancel", show=False),
-        Binding("left,h", "app.focus_previous", show=False),
-        Binding("right,l", "app.focus_next", show=False),
-        Binding("down,pagedown", "scroll(8)", show=False),
-        Binding("up,pageup", "scroll(-8)", show=False),
-    ]
+    LINES = 8
 
     def __init__(
         self,
@@ -87,7 +79,8 @@ class ConfirmDialog(ModalScreen[bool]):
     def _submitted(self, event: Input.Submitted) -> None:
         if event.value.strip() == self.typed:
             self.query_one("#confirm", Button).focus()
-            once_more = f"Enter once more: {self.question.confirm}. Esc leaves it."
+            leaves = key_of("dialog.close")
+            once_more = f"Enter once more: {self.question.confirm}. {leaves} leaves it."
             self.query_one("#ask", Static).update(once_more)
         else:
             self.notify(
@@ -98,10 +91,6 @@ class ConfirmDialog(ModalScreen[bool]):
     def _pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "confirm")
 
-    def action_scroll(self, lines: int) -> None:
-        """Scroll what is asked about."""
-        self.query_one("#asked", VerticalScroll).scroll_relative(y=lines, animate=False)
-
-    def action_answer(self, confirmed: bool) -> None:
-        """Close with an answer."""
-        self.dismiss(confirmed)
+    def do_close(self) -> None:
+        """Close without doing it."""
+        self.dismiss(False)

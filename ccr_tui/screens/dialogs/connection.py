@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
 
 from pydantic import JsonValue, SecretStr
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from ccr_tui.bridge import told
+from ccr_tui.screens.dialogs.base import ScrolledDialog, key_of
 from ccr_tui.widgets.facts import Fact, FactsView
 from ccr_tui.widgets.table.columns import Cell, Tone
 from engine.api.cluster_protocol import ClustersApi
@@ -31,16 +29,10 @@ _TONES = {
 }
 
 
-class ConnectionDialog(ModalScreen[None]):
+class ConnectionDialog(ScrolledDialog[None]):
     """Runs a test as soon as it is opened; closing it leaves the test to itself."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q", "close", "Close", show=False),
-        Binding("down,pagedown", "scroll(8)", show=False),
-        Binding("up,pageup", "scroll(-8)", show=False),
-        Binding("r", "again", "Test again", show=False),
-        Binding("c", "copy", "Copy", show=False),
-    ]
+    LINES = 8
 
     def __init__(
         self,
@@ -63,29 +55,28 @@ class ConnectionDialog(ModalScreen[None]):
             yield Static(f"Connection to {self._cluster}", markup=False, classes="dialog-title")
             with VerticalScroll(id="steps", can_focus=False):
                 yield self._facts
+            again, copies, closes = map(key_of, ("dialog.again", "dialog.copy", "dialog.close"))
             yield Static(
-                "r tests again, c copies it all, Esc closes", markup=False, classes="dialog-hint"
+                f"{again} tests again, {copies} copies it all, {closes} closes",
+                markup=False,
+                classes="dialog-hint",
             )
 
     def on_mount(self) -> None:
         """Begin."""
-        self.action_again()
+        self.do_again()
 
-    def action_again(self) -> None:
+    def do_again(self) -> None:
         """Test from the beginning."""
         self.run_worker(self._run(), group="test", exclusive=True)
 
-    def action_copy(self) -> None:
+    def do_copy_all(self) -> None:
         """Copy what is shown, for a ticket or a colleague."""
         self.app.copy_to_clipboard(f"Connection to {self._cluster}\n{self._facts.text}\n")
 
-    def action_close(self) -> None:
+    def do_read(self) -> None:
         """Close."""
-        self.dismiss(None)
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll the steps."""
-        self.query_one("#steps", VerticalScroll).scroll_relative(y=lines, animate=False)
+        self.do_close()
 
     async def _run(self) -> None:
         self._facts.show([[("Testing.", Tone.PLAIN)]])

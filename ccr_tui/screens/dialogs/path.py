@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from ccr_tui.screens.dialogs.base import ButtonsDialog
 
-class PathDialog(ModalScreen[Path | None]):
+
+class PathDialog(ButtonsDialog[Path | None]):
     """Returns a path that ends in one of the endings; None when the operator would rather not."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", show=False),
-    ]
 
     def __init__(self, title: str, proposal: Path, endings: tuple[str, ...]) -> None:
         super().__init__()
@@ -62,7 +57,3 @@ class PathDialog(ModalScreen[Path | None]):
             self.query_one("#problem", Static).update(f"The name must end in {known}.")
             return
         self.dismiss(Path(typed).expanduser())
-
-    def action_cancel(self) -> None:
-        """Close without a path."""
-        self.dismiss(None)

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from ccr_tui.actions import Action, ActionContext, key_name
+from ccr_tui.screens.dialogs.base import ListDialog, key_of
 from engine.printable import printable
 
 
-class PlacesDialog(ModalScreen[Action | None]):
+class PlacesDialog(ListDialog[Action | None]):
     """Returns the action that goes to the chosen place; None when one stays."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,m", "stay", "Close", show=False),
-        Binding("j", "app.simulate_key('down')", show=False),
-        Binding("k", "app.simulate_key('up')", show=False),
-    ]
-
     def __init__(self, going: Sequence[Action], context: ActionContext) -> None:
-        super().__init__()
+        super().__init__(opened_by="places")
         self.going = {action.id: action for action in going}
         self.context = context
 
@@ -36,7 +28,8 @@ class PlacesDialog(ModalScreen[Action | None]):
         with Vertical(classes="dialog"):
             yield Static("Places", markup=False, classes="dialog-title")
             yield OptionList(*map(self._option, self.going.values()), markup=False)
-            yield Static("Enter goes there, Esc stays", markup=False, classes="dialog-hint")
+            hint = f"Enter goes there, {key_of('dialog.close')} stays"
+            yield Static(hint, markup=False, classes="dialog-hint")
 
     def _option(self, action: Action) -> Option:
         why = action.why_disabled(self.context)
@@ -51,7 +44,3 @@ class PlacesDialog(ModalScreen[Action | None]):
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(self.going[event.option.id or ""])
-
-    def action_stay(self) -> None:
-        """Stay where one is."""
-        self.dismiss(None)

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from pydantic import SecretStr
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from ccr_tui.missing_secrets import WantedSecret
+from ccr_tui.screens.dialogs.base import ButtonsDialog
 from engine.printable import printable
 
 
-class SecretDialog(ModalScreen[SecretStr | None]):
+class SecretDialog(ButtonsDialog[SecretStr | None]):
     """Returns what was typed; None when the operator would rather not."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", show=False),
-        Binding("left", "app.focus_previous", show=False),
-        Binding("right", "app.focus_next", show=False),
-    ]
 
     def __init__(self, wanted: WantedSecret) -> None:
         super().__init__()
@@ -77,7 +68,3 @@ class SecretDialog(ModalScreen[SecretStr | None]):
         value, field.value = field.value, ""
         if value:
             self.dismiss(SecretStr(value))
-
-    def action_cancel(self) -> None:
-        """Close without a secret."""
-        self.dismiss(None)

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from ccr_tui.bridge import told
+from ccr_tui.screens.dialogs.base import ScrolledDialog, key_of
 from ccr_tui.widgets.facts import Fact, FactsView
 from ccr_tui.widgets.table.columns import Tone
 from engine.errors import CcrError
 from engine.printable import printable
 
 
-class TextDialog(ModalScreen[None]):
+class TextDialog(ScrolledDialog[None]):
     """A title and facts, scrolled with the arrows, closed by Esc, Enter or q."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q,i", "close", "Close", show=False),
-        Binding("j", "scroll(1)", show=False),
-        Binding("k", "scroll(-1)", show=False),
-    ]
 
     def __init__(self, title: str, facts: Sequence[Fact], *, bad: bool = False) -> None:
         super().__init__(classes="-bad" if bad else "")
@@ -38,15 +30,12 @@ class TextDialog(ModalScreen[None]):
             yield Static(self.heading, markup=False, classes="dialog-title")
             with VerticalScroll(id="text"):
                 yield FactsView(self.facts)
-            yield Static("Esc closes", markup=False, classes="dialog-hint")
+            hint = f"{key_of('dialog.close')} closes"
+            yield Static(hint, markup=False, classes="dialog-hint")
 
-    def action_close(self) -> None:
+    def do_read(self) -> None:
         """Close."""
-        self.dismiss(None)
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll the text."""
-        self.query_one("#text", VerticalScroll).scroll_relative(y=lines, animate=False)
+        self.do_close()
 
 
 def failure_dialog(title: str, error: CcrError) -> TextDialog:

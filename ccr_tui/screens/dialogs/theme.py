@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from ccr_tui.screens.dialogs.base import ListDialog, key_of
 
-class ThemeDialog(ModalScreen[None]):
+
+class ThemeDialog(ListDialog[None]):
     """A list of the themes there are."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "give_up", "Close", show=False),
-        Binding("j", "app.simulate_key('down')", show=False),
-        Binding("k", "app.simulate_key('up')", show=False),
-    ]
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
@@ -36,7 +29,8 @@ class ThemeDialog(ModalScreen[None]):
             # From the start: else the first one would be worn until it is on the screen.
             themes.highlighted = self.names.index(self.before) if self.before in self.names else 0
             yield themes
-            yield Static("Enter keeps it, Esc goes back", markup=False, classes="dialog-hint")
+            hint = f"Enter keeps it, {key_of('dialog.close')} goes back"
+            yield Static(hint, markup=False, classes="dialog-hint")
 
     @on(OptionList.OptionHighlighted)
     def _try_on(self, event: OptionList.OptionHighlighted) -> None:
@@ -52,7 +46,7 @@ class ThemeDialog(ModalScreen[None]):
             markup=False,
         )
 
-    def action_give_up(self) -> None:
+    def do_close(self) -> None:
         """Wear again what was worn before."""
         self.app.theme = self.before
         self.dismiss(None)

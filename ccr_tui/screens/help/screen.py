@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from ccr_tui.actions import Action, ActionContext, ActionRegistry, Scope, key_name
+from ccr_tui.screens.dialogs.actions import DIALOG
+from ccr_tui.screens.dialogs.base import ScrolledDialog, key_of
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.facts import Fact, FactsView
 from ccr_tui.widgets.table.columns import Cell, Tone
@@ -42,14 +41,8 @@ _FILTERS = (
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(ScrolledDialog[None]):
     """Generated from the action registry: what is not there has no key."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q,question_mark,f1", "close", "Close", show=False),
-        Binding("j", "scroll(1)", show=False),
-        Binding("k", "scroll(-1)", show=False),
-    ]
 
     def __init__(
         self,
@@ -58,8 +51,8 @@ class HelpScreen(ModalScreen[None]):
         context: ActionContext,
         symbols: Symbols,
     ) -> None:
-        super().__init__()
-        self.facts = [*_key_facts(registry, scopes, context)]
+        super().__init__(opened_by="help")
+        self.facts = [*_key_facts(registry, (*scopes, DIALOG), context)]
         if any(action.method == "filter" for action in registry.in_scopes(scopes)):
             self.facts += _section("Filter", [(text, what, Tone.PLAIN) for text, what in _FILTERS])
         states = [(symbols.state(state), what, Tone.PLAIN) for state, what in _STATES.items()]
@@ -72,15 +65,12 @@ class HelpScreen(ModalScreen[None]):
             yield Static("Help", markup=False, classes="dialog-title")
             with VerticalScroll(id="text"):
                 yield FactsView(self.facts)
-            yield Static("Up and Down scroll, Esc closes", markup=False, classes="dialog-hint")
+            hint = f"Up and Down scroll, {key_of('dialog.close')} closes"
+            yield Static(hint, markup=False, classes="dialog-hint")
 
-    def action_close(self) -> None:
+    def do_read(self) -> None:
         """Close."""
-        self.dismiss(None)
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll the text."""
-        self.query_one("#text", VerticalScroll).scroll_relative(y=lines, animate=False)
+        self.do_close()
 
 
 def _key_facts(

@@ -81,12 +81,13 @@ class LagTitles(Vertical):
         ramp = self.symbols.ramp
         lag = formats.sparkline([point.lag_records for point in flow.history], cells, ramp)
         rate = formats.sparkline([point.records_per_second for point in flow.history], cells, ramp)
+        room = self.size.width >= 76
         return [
             (" lag ", "toned--dim"),
             (f"{lag} {formats.count(flow.lag_records)}, {formats.seconds(flow.lag_seconds)}", ""),
             ("   records/s ", "toned--dim"),
             (f"{rate} {formats.rate(flow.records_per_second)}", ""),
-            (f", {formats.size(flow.bytes_per_second)}/s", ""),
+            (f", {formats.size(flow.bytes_per_second)}/s" if room else "", ""),
         ]
 
 

@@ -13,8 +13,11 @@ from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.screen import Screen
 
+from ccr_tui.catalog import REGISTRY
+from ccr_tui.screens.welcome.actions import ANYWHERE
 from ccr_tui.screens.welcome.choices import Chosen
 from ccr_tui.screens.welcome.start import StartScreen
+from ccr_tui.settings.loader import Settings
 from ccr_tui.symbols import Symbols, for_locale
 from ccr_tui.themes import theme_folders
 from ccr_tui.theming import Theming
@@ -38,7 +41,7 @@ class WelcomeApp(App[Chosen | None], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "app.focus_next", show=False),
         Binding("shift+tab", "app.focus_previous", show=False),
-        Binding("ctrl+c,ctrl+q", "leave", show=False, priority=True),
+        *REGISTRY.bindings(ANYWHERE),
     ]
     ENABLE_COMMAND_PALETTE = False
     NOTIFICATION_TIMEOUT = 6.0
@@ -51,9 +54,13 @@ class WelcomeApp(App[Chosen | None], inherit_bindings=False):
         theme: str | None = None,
         folders: Sequence[Path] | None = None,
         symbols: Symbols | None = None,
+        settings: Settings | None = None,
     ) -> None:
         """`why` says, in a sentence, why there is no console yet."""
+        settings = settings or Settings()
+        REGISTRY.use_keys(settings.keys)
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        REGISTRY.rebind(self)
         self.animation_level = "none"
         self.symbols = symbols or for_locale()
         self.read_only = read_only
@@ -61,14 +68,16 @@ class WelcomeApp(App[Chosen | None], inherit_bindings=False):
         self._asked_at = float("-inf")
         self.crash: Exception | None = None
         """The fault that ended it, for the caller to tell."""
-        self._problems = Theming(self, theme_folders() if folders is None else folders).begin(theme)
+        told = tuple(str(problem) for problem in settings.problems)
+        theming = Theming(self, theme_folders() if folders is None else folders)
+        self._problems = told + theming.begin(theme or settings.values.theme)
 
     def get_default_screen(self) -> Screen[None]:
         """Begin with the ways on."""
         return StartScreen(self, self._why)
 
     def on_mount(self) -> None:
-        """Say what is wrong with themes."""
+        """Say what is wrong with settings and themes."""
         self.set_class(self.symbols.ascii_only, "-ascii")
         for problem in self._problems:
             self.notify(problem, severity="warning", markup=False)
@@ -85,7 +94,11 @@ class WelcomeApp(App[Chosen | None], inherit_bindings=False):
         """End with what was chosen."""
         self.exit(chosen)
 
-    def action_leave(self) -> None:
+    def action_act(self, action_id: str) -> None:
+        """Perform the one action that works everywhere."""
+        getattr(self, f"do_{REGISTRY[action_id].method}")()
+
+    def do_leave(self) -> None:
         """Leave ccr; where something was begun, at the second time within three seconds."""
         now = time.monotonic()
         if len(self.screen_stack) == 1 or now - self._asked_at <= TWICE_WITHIN:

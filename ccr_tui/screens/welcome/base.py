@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from ccr_tui.actions import key_name
+from ccr_tui.catalog import REGISTRY
+from ccr_tui.screens.welcome.actions import WELCOME
 from ccr_tui.screens.welcome.choices import Chosen
 from ccr_tui.symbols import Symbols
 from ccr_tui.widgets.oneline import OneLine, Piece
@@ -21,9 +22,10 @@ class KeysLine(OneLine):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"footer--key"}
 
     def show_keys(self, keys: Sequence[tuple[str, str]]) -> None:
-        """Show keys with what they do."""
+        """Show keys with what they do: those of actions by id, those of widgets as they are."""
         pieces: list[Piece] = []
-        for key, label in keys:
+        for name, label in keys:
+            key = REGISTRY[name].keys[0] if name in REGISTRY else name
             pieces += [(f" {key_name(key)}", "footer--key"), (f" {label} ", "")]
         self.show(pieces)
 
@@ -42,12 +44,14 @@ class WelcomeScreen(Screen[None]):
     """A full screen; Esc goes back, never out."""
 
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (14, "-low"), (22, "-high")]  # noqa: RUF012 - Textual's
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", show=False)]
+    # Without priority: what is typed into a field is text first.
+    BINDINGS = REGISTRY.bindings(WELCOME, priority=False)
     TITLE_TEXT: ClassVar[str]
-    KEYS: ClassVar[Sequence[tuple[str, str]]] = (("escape", "Back"),)
+    KEYS: ClassVar[Sequence[tuple[str, str]]] = (("welcome.back", "Back"),)
 
     def __init__(self, host: Host) -> None:
         super().__init__()
+        REGISTRY.rebind(self)
         self.host = host
         self.top_line = OneLine(id="welcome-top")
         self.keys_line = KeysLine(id="welcome-keys")
@@ -75,6 +79,17 @@ class WelcomeScreen(Screen[None]):
     def begin(self) -> None:
         """Begin; Textual calls every class's own `on_mount`, so this is overridden instead."""
 
-    def action_back(self) -> None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave keys for which there is nothing to do here to others."""
+        if action != "act":
+            return super().check_action(action, parameters)
+        return hasattr(self, f"do_{REGISTRY[str(parameters[0])].method}")
+
+    def action_act(self, action_id: str) -> None:
+        """Perform an action of the registry."""
+        action = REGISTRY[action_id]
+        getattr(self, f"do_{action.method}")(*([action.argument] if action.argument else []))
+
+    def do_back(self) -> None:
         """Go back to where one came from."""
         self.app.pop_screen()

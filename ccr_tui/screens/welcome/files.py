@@ -21,7 +21,7 @@ from engine.importing.importer import import_file
 class FileScreen(WelcomeScreen):
     """Asks for a path, and says what is wrong with what is there."""
 
-    KEYS = (("tab", "Complete"), ("enter", "Go on"), ("escape", "Back"))
+    KEYS = (("tab", "Complete"), ("enter", "Go on"), ("welcome.back", "Back"))
     LABEL: ClassVar[str]
     NOTE: ClassVar[str]
 

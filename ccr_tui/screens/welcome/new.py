@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 
 from ccr_tui.actions import Question
@@ -67,8 +66,7 @@ class Draft:
 class FormScreen(WelcomeScreen):
     """The fields of one entry; F2 goes on when nothing is wrong with them."""
 
-    KEYS = (("f2", "Next"), ("tab", "Next field"), ("escape", "Back"))
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f2,ctrl+s", "next", show=False)]
+    KEYS = (("welcome.next", "Next"), ("tab", "Next field"), ("welcome.back", "Back"))
     SECTION: ClassVar[str]
 
     def __init__(self, host: Host, name: str) -> None:
@@ -151,7 +149,7 @@ class FormScreen(WelcomeScreen):
             self.notify(printable(left[0][1]), severity="warning", markup=False)
         return None if told or of_name else draft
 
-    def action_next(self) -> None:
+    def do_next(self) -> None:
         """Go on, or to the first field with a problem."""
         self._tried = True
         draft = self._check()
@@ -164,10 +162,10 @@ class FormScreen(WelcomeScreen):
             wrong.focus_control()
             self.field_help.show_field(wrong)
 
-    def action_back(self) -> None:
+    def do_back(self) -> None:
         """Go back; ask first when something would be lost."""
         if not self.book.changed:
-            super().action_back()
+            super().do_back()
             return
         text = "What you typed on this page is written nowhere, and would be lost."
         question = Question("Go back?", text, "Go back")

@@ -10,7 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Input
 
+from ccr_tui.catalog import REGISTRY
 from ccr_tui.screens.dialogs.text import TextDialog
+from ccr_tui.screens.welcome.actions import REPORT
 from ccr_tui.screens.welcome.base import Host, WelcomeScreen
 from ccr_tui.screens.welcome.saving import SaveImported
 from ccr_tui.symbols import Symbols
@@ -82,20 +84,14 @@ class ReportScreen(WelcomeScreen):
 
     TITLE_TEXT = "import"
     KEYS = (
-        ("f2", "Go on"),
-        ("enter", "In full"),
-        ("slash", "Filter"),
-        ("s", "Sort"),
-        ("v", "View the result"),
-        ("escape", "Back"),
+        ("welcome.next", "Go on"),
+        ("report.open", "In full"),
+        ("report.filter", "Filter"),
+        ("report.sort", "Sort"),
+        ("report.view", "View the result"),
+        ("welcome.back", "Back"),
     )
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f2,ctrl+s", "save", show=False),
-        Binding("enter,i", "full", show=False),
-        Binding("slash", "filter", show=False),
-        Binding("s", "sort", show=False),
-        Binding("v", "view", show=False),
-    ]
+    BINDINGS = REGISTRY.bindings(REPORT, priority=False)
 
     def __init__(self, host: Host, imported: Imported) -> None:
         super().__init__(host)
@@ -140,14 +136,14 @@ class ReportScreen(WelcomeScreen):
 
     @on(LineTable.Opened)
     def _opened(self) -> None:
-        self.action_full()
+        self.do_full()
 
     @on(Input.Changed)
     def _filtered(self, event: Input.Changed) -> None:
         wanted = event.value.strip().lower()
         self.table.set_filter((lambda row: wanted in _searched(row[1])) if wanted else None)
 
-    def action_filter(self) -> None:
+    def do_filter(self) -> None:
         """Type a filter."""
         self.filter.focus()
 
@@ -160,25 +156,25 @@ class ReportScreen(WelcomeScreen):
         self.filter.value = ""
         self.table.focus()
 
-    def action_back(self) -> None:
+    def do_back(self) -> None:
         """Drop the filter; without one, go back."""
         if self.filter.value:
             self.action_drop_filter()
         else:
-            super().action_back()
+            super().do_back()
 
-    def action_sort(self) -> None:
+    def do_sort(self) -> None:
         """Sort by the file's lines, or by what somebody must decide."""
         by_line = self.table.book.order == BY_LINE
         self.table.set_order(BY_OUTCOME if by_line else BY_LINE)
 
-    def action_full(self) -> None:
+    def do_full(self) -> None:
         """Show the key under the cursor with all there is to say."""
         if self.table.current is not None:
             row = self.table.current[1]
             self.app.push_screen(TextDialog(row.key, _facts(row)))
 
-    def action_view(self) -> None:
+    def do_view(self) -> None:
         """Show the configuration that would be written."""
         lines: list[Fact] = [
             [(line, Tone.DIM if line.startswith("#") else Tone.PLAIN)]
@@ -186,7 +182,7 @@ class ReportScreen(WelcomeScreen):
         ]
         self.app.push_screen(TextDialog("The configuration", lines))
 
-    def action_save(self) -> None:
+    def do_next(self) -> None:
         """Go on to where it is written."""
         self.app.push_screen(SaveImported(self.host, self.imported))
 

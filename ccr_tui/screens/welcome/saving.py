@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from pydantic import SecretStr
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Button, Input, Static
 
@@ -43,8 +41,7 @@ class SaveScreen(WelcomeScreen):
     """Asks for the file, and what to do with secrets; then writes and opens."""
 
     TITLE_TEXT = "write the configuration"
-    KEYS = (("f2", "Write and open"), ("tab", "Next"), ("escape", "Back"))
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f2,ctrl+s", "write", show=False)]
+    KEYS = (("welcome.next", "Write and open"), ("tab", "Next"), ("welcome.back", "Back"))
 
     def __init__(self, host: Host, secrets: Sequence[FoundSecret]) -> None:
         super().__init__(host)
@@ -103,9 +100,9 @@ class SaveScreen(WelcomeScreen):
 
     @on(Button.Pressed)
     def _pressed(self) -> None:
-        self.action_write()
+        self.do_next()
 
-    def action_write(self) -> None:
+    def do_next(self) -> None:
         """Write, then open the console."""
         if not self.field.text:
             self.field.show_problem("Type where it is to be written.")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from ccr_tui.actions import key_name
+from ccr_tui.catalog import REGISTRY
+from ccr_tui.screens.welcome.actions import START
 from ccr_tui.screens.welcome.base import Host, WelcomeScreen
 from ccr_tui.screens.welcome.choices import Choice, RunDemo, choices
 from ccr_tui.screens.welcome.files import ImportScreen, OpenScreen
@@ -23,13 +23,8 @@ class StartScreen(WelcomeScreen):
     """Four ways on."""
 
     TITLE_TEXT = "welcome"
-    KEYS = (("enter", "Choose"), ("1", "to 4: choose"), ("q", "Quit"))
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,ctrl+c", "quit", show=False),
-        Binding("j", "move(1)", show=False),
-        Binding("k", "move(-1)", show=False),
-        *(Binding(str(n), f"choose({n - 1})", show=False) for n in range(1, 5)),
-    ]
+    KEYS = (("enter", "Choose"), ("welcome.quit", "Quit"))
+    BINDINGS = REGISTRY.bindings(START, priority=False)
 
     def __init__(self, host: Host, why: str) -> None:
         super().__init__(host)
@@ -52,7 +47,8 @@ class StartScreen(WelcomeScreen):
 
     def _line(self, index: int, chosen: int) -> str:
         mark = self.host.symbols.cursor if index == chosen else " "
-        return f"{mark}{index + 1}  {self._choices[index].title}"
+        key = key_name(REGISTRY[f"welcome.{index + 1}"].keys[0])
+        return f"{mark}{key}  {self._choices[index].title}"
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -63,17 +59,21 @@ class StartScreen(WelcomeScreen):
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
-        self.action_choose(event.option_index)
+        self._choose(event.option_index)
 
-    def action_move(self, by: int) -> None:
-        """Go up or down."""
-        if by > 0:
-            self._list.action_cursor_down()
-        else:
-            self._list.action_cursor_up()
+    def do_down(self) -> None:
+        """Go down."""
+        self._list.action_cursor_down()
 
-    def action_choose(self, index: int) -> None:
+    def do_up(self) -> None:
+        """Go up."""
+        self._list.action_cursor_up()
+
+    def do_choose(self, index: str) -> None:
         """Go a way, or say why not."""
+        self._choose(int(index))
+
+    def _choose(self, index: int) -> None:
         self._list.highlighted = index
         choice = self._choices[index]
         if choice.why_not:
@@ -84,10 +84,10 @@ class StartScreen(WelcomeScreen):
             kind = {"import": ImportScreen, "new": NewScreen, "open": OpenScreen}[choice.id]
             self.app.push_screen(kind(self.host))
 
-    def action_back(self) -> None:
+    def do_back(self) -> None:
         """Stay: there is nothing before this."""
 
-    def action_quit(self) -> None:
+    def do_quit(self) -> None:
         """Leave ccr."""
         self.app.exit()
 
