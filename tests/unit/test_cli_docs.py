@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from ccr_tui.cli import (
     check,
+    connect,
     importing,
     info,
     loss,
@@ -34,6 +36,17 @@ from engine.api.both_ways_snapshots import (
     TopicConflicts,
 )
 from engine.api.config_snapshots import Applied, ConfigDocument, ConfigProblem, Effect, Proposal
+from engine.api.connect_snapshots import (
+    ConnectorDetail,
+    ConnectorProposal,
+    ConnectorRow,
+    ConnectorsPage,
+    Endpoint,
+    SettingChange,
+    SettingError,
+    TaskRow,
+    WorkerLoggers,
+)
 from engine.api.group_snapshots import GroupPartitionSnapshot, GroupSnapshot, GroupsPage
 from engine.api.loss_snapshots import (
     GroupLoss,
@@ -186,6 +199,15 @@ def words() -> set[str]:
         FlowReport,
         Permission,
         Problem,
+        Endpoint,
+        ConnectorsPage,
+        ConnectorRow,
+        TaskRow,
+        ConnectorDetail,
+        ConnectorProposal,
+        SettingChange,
+        SettingError,
+        WorkerLoggers,
     ],
 )
 def test_every_field_is_named(class_: type) -> None:
@@ -229,6 +251,25 @@ def test_every_option_is_named() -> None:
         assert {option for option in options - {"-h", "--help"} if option not in text} == set()
     for verb in verbs.choices:
         assert f"ccr {verb}" in text
+
+
+def test_every_verb_and_option_of_connect_is_named() -> None:
+    groups = argparse.ArgumentParser().add_subparsers()
+    connect.add_parser(groups)
+    _, _, after = DOCS.read_text().partition("## `ccr connect`")
+    text, _, _ = after.partition("\n## ")
+    for name, verb in _below(groups.choices["connect"]):
+        assert re.search(rf"\b{name}\b", text), name
+        options = {option for action in verb._actions for option in action.option_strings}
+        missing = options - {"-h", "--help", "--config", "--read-only"}
+        assert {option for option in missing if option not in text} == set(), name
+
+
+def _below(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    for action in parser._actions:
+        for name, verb in action.choices.items() if isinstance(action.choices, dict) else ():
+            yield name, verb
+            yield from _below(verb)
 
 
 def test_every_option_of_secrets_is_named() -> None:
