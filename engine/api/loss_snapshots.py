@@ -84,6 +84,12 @@ class LossSnapshot:
     groups_looked_at: float = 0.0  # 0.0: not looked at
     again_records: int | None = None  # over all groups; None: not known
     worst: LossPoint | None = None  # of the last hour that this engine has seen
+    written_per_second: float | None = None
+    """Records a second that the source was written with in the minute before it was last seen;
+    None: not known, or not wanted, as the look is fresh."""
+    since_records: int | None = None
+    """Estimate: what was written since the look, had it gone on so; None: as above."""
+    since_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

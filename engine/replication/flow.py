@@ -93,7 +93,9 @@ class Flow:
             name, config, *clusters, self.board, state.record, state.append, events
         )
         self._groups = GroupsView(context, lambda: state.record)
-        self.losses = LossReport(name, config, self._source, self.board)
+        self.losses = LossReport(
+            name, config, self._source, self.board, lambda: self._state.record.written_per_second
+        )
         if before is not None:
             self.losses.continue_from(before.losses)
         self._mirroring: Mirroring | None = None

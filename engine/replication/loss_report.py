@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from engine.api.group_snapshots import GroupsPage
@@ -43,8 +43,17 @@ ON_DISK_WAIT_S = 3.0  # for its answer, which is for estimates only
 class LossReport:
     """Counts for one flow, whoever runs it."""
 
-    def __init__(self, flow: str, config: FlowConfig, source: Cluster, board: Board) -> None:
+    def __init__(
+        self,
+        flow: str,
+        config: FlowConfig,
+        source: Cluster,
+        board: Board,
+        written_per_second: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        """`written_per_second` tells the rate at which the source was written when last seen."""
         self._flow = flow
+        self._written_per_second = written_per_second
         self._config = config
         self._source = source
         self._board = board
@@ -102,6 +111,9 @@ class LossReport:
         everything = total(topics.values(), self._on_disk)
         losing = [each for each in topics.values() if each.records]
         looked_at = _oldest_look(partitions, seen_at)
+        at_least = bool(source_trouble) or now - looked_at > OLD_LOOK_S
+        rate = self._written_per_second() if at_least and looked_at else None
+        since = None if rate is None else round(rate * (now - looked_at))
         return LossSnapshot(
             self._flow,
             self._config.source,
@@ -118,12 +130,21 @@ class LossReport:
             ),
             looked_at,
             now,
-            bool(source_trouble) or now - looked_at > OLD_LOOK_S,
+            at_least,
             any(each.left_out for each in losing),
             source_trouble,
             tuple(self._rows(asked, topics, now, seen_at)),
             worst=self._history.worst(now),
+            written_per_second=rate,
+            since_records=since,
+            since_bytes=None if since is None else self._bytes_of(since, topics),
         )
+
+    def _bytes_of(self, records: int, topics: Mapping[str, TopicTally]) -> int | None:
+        """Estimate the bytes of records of all topics together; None when nothing was measured."""
+        measured = sum(each.mirrored_records for each in topics.values())
+        size = sum(each.mirrored_bytes for each in topics.values())
+        return round(records * size / measured) if measured else None
 
     def _rows(
         self,

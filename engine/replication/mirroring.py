@@ -115,7 +115,7 @@ class Mirroring:
         self._recovery.suspended = self.paused
         if self._aligner is not None:
             self._aligner.suspended = self.paused
-        self._seen_ends = SeenEnds(state.record, board)
+        self._seen_ends = SeenEnds(state.record, board, self._links.seen_at)
         self.in_step = InStep(context, self._provenance)
         self.in_step.leave_settings(state.record.in_a_run)
         self._verifier = ContinuousVerifier(
@@ -364,6 +364,8 @@ class Mirroring:
             try:
                 if entries:
                     await self._state.append(entries)
+                for key, value in entries:
+                    self._state.record.fold(key, value, 0)
             except SupersededError:
                 raise
             except (CcrError, ConnectionLostError) as error:

@@ -15,6 +15,7 @@ Topic `ccr.<flow>.internal` on the target, one partition, compacted (docs/state.
     coarse/<topic>/<partition>     {"k": folded chunks, "r": [[source, target, records], …]}
     sync/<syncer>/<object>         what a syncer remembers (engine.replication.sync)
     ends/<topic>                   {"at": seen, "e": {partition: source end not mirrored yet}}
+    written                        {"r": records a second that the source was written with}
     promotion                      {"run", "at", "by", "host", "kind"}  this direction is refused
     runbook/<run>                  one run's journal (engine.api.runbook_snapshots.Run)
 """
@@ -120,6 +121,7 @@ class FlowRecord:
     promotion: Promotion | None = None
     runbooks: dict[str, dict[str, Any]] = field(default_factory=dict)  # by run id
     ends_seen: dict[str, dict[str, Any]] = field(default_factory=dict)  # by source topic
+    written_per_second: float | None = None  # the source, when it was last seen
 
     def fold(self, key: str, value: dict[str, Any] | None, timestamp_ms: int) -> None:
         """Take in one record; unknown keys are a newer version's and are left alone."""
@@ -136,6 +138,8 @@ class FlowRecord:
                 _put(self.runbooks, rest, value)
             case "ends":
                 _put(self.ends_seen, rest, value)
+            case "written":
+                self.written_per_second = value["r"] if value else None
             case "paused":
                 self.paused = bool(value and value["paused"])
             case "promotion":

@@ -20,7 +20,7 @@ def sentence(loss: LossSnapshot) -> str:
     opening = f"If {loss.source} vanished now: "
     if not loss.looked_at:
         return f"{opening}what would be lost is not known, its ends were not seen yet."
-    return f"{opening}{_lost(loss)}{_groups(loss)}."
+    return f"{opening}{_lost(loss)}{_since(loss)}{_groups(loss)}."
 
 
 def _lost(loss: LossSnapshot) -> str:
@@ -39,6 +39,14 @@ def _lost(loss: LossSnapshot) -> str:
     return f"{bound}{what}{size} of {topics}{since} would be lost{then}"
 
 
+def _since(loss: LossSnapshot) -> str:
+    """Say what may have been written since the last look."""
+    if not loss.since_records:
+        return ""
+    size = "" if loss.since_bytes is None else f" ({wording.size(loss.since_bytes)})"
+    return f"; by estimate {_plural(loss.since_records, 'record')}{size} more, if written since"
+
+
 def _groups(loss: LossSnapshot) -> str:
     if not loss.groups_looked_at:
         return ""
@@ -55,6 +63,11 @@ def notes(loss: LossSnapshot) -> Iterator[str]:
     """Say what else is to be known about the numbers."""
     if loss.source_trouble:
         yield f"{loss.source} is not seen at the moment: {loss.source_trouble}"
+    if loss.since_records:
+        yield (
+            f"The estimate: {loss.written_per_second:,.1f} records/s, as in the minute before "
+            f"{loss.source} was last seen, for {wording.duration(loss.taken_at - loss.looked_at)}."
+        )
     if loss.at_most:
         yield (
             "Records that other flows brought to the source would not be lost; the newest of them, "

@@ -16,6 +16,7 @@ from engine.api.loss_snapshots import LossSnapshot
 from engine.api.runbook_snapshots import RunKind, RunState
 from engine.api.snapshots import FlowState
 from engine.sandbox import ClusterSpec, Sandbox
+from engine.service import loss_wording
 from tests.kafka.engines import create, until, until_async
 from tests.kafka.switching import PARTITIONS, Hands, Site, everything, told
 
@@ -65,6 +66,10 @@ async def seen_loss(hands: Hands) -> LossSnapshot:
     assert plan.loss is not None
     assert plan.loss.lost_records > 0
     assert plan.loss.at_least  # the look is old: said so
+    rate, old = plan.loss.written_per_second, plan.loss.taken_at - plan.loss.looked_at
+    assert rate
+    assert plan.loss.since_records == round(rate * old)  # and what may have come since
+    assert "by estimate" in loss_wording.sentence(plan.loss)
     by_partition = await hands.api.flows.loss(hands.site.flow, hands.site.topic)
     return replace(plan.loss, listed=by_partition.listed)
 
@@ -104,6 +109,7 @@ async def test_what_is_lost_is_what_was_shown(own: Sandbox, tmp_path: Path) -> N
             return any(True for _ in flow.board.partitions) and bool(await written(site))
 
         await until_async(ends_written, "the ends are in the state topic")
+        await until(lambda: flow.record.written_per_second, "the rate is in the state topic")
         await own.kill_broker("east", 1)
         await load
         # What was under way arrives, and what was fetched is acknowledged.

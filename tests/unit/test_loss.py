@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 
@@ -24,6 +25,9 @@ from engine.replication.loss_history import LossHistory
 from engine.replication.loss_report import LossReport, with_groups
 from engine.replication.offset_map import OffsetMap
 from engine.replication.partition import MirrorPartition, Progress
+from engine.replication.seen_ends import SeenEnds
+from engine.replication.state_records import FlowRecord
+from engine.replication.write_rate import WriteRate
 from engine.service import loss_wording
 from tests.unit.recording_listener import RecordingListener
 
@@ -138,6 +142,60 @@ def reporting(*partitions: MirrorPartition) -> LossReport:
     config = FlowConfig(source="primary", target="dr")
     nowhere = Cluster("primary", ClusterConfig(bootstrap_servers=["127.0.0.1:1"]))
     return LossReport("flow", config, nowhere, board)
+
+
+async def test_what_came_since_the_last_look_is_estimated() -> None:
+    """At the rate at which the source was written; nothing where it is in sight."""
+    seen = partition("orders", end=110, mean=5)
+    board = Board("flow")
+    board.add(seen)
+    nowhere = Cluster("primary", ClusterConfig(bootstrap_servers=["127.0.0.1:1"]))
+    config = FlowConfig(source="primary", target="dr")
+    report = LossReport("flow", config, nowhere, board, lambda: 40.0)
+    then = time.time() - 50
+    gone = await report.snapshot(None, lambda _: then, "connection refused")
+    assert gone.written_per_second == 40.0
+    assert gone.since_records == pytest.approx(2000, abs=40)
+    assert gone.since_bytes == pytest.approx(5 * 2000, abs=5 * 40)
+    assert gone.lost_records == 110 - seen.acked.source  # by itself
+    here = await report.snapshot(None, lambda _: time.time(), "")
+    assert (here.written_per_second, here.since_records) == (None, None)
+
+
+def test_the_rate_at_which_the_source_is_written() -> None:
+    rate = WriteRate()
+    rate.note(NOW, 3, 1000)
+    assert rate.per_second is None
+    for second in range(5, 200, 5):
+        rate.note(NOW + second, 3, 1000 + 7 * second)
+    assert rate.per_second == pytest.approx(7)
+    for second in range(200, 265, 5):
+        rate.note(NOW + second, 3, 1000 + 7 * 195)
+    assert rate.per_second == 0  # of the last minute
+    rate.note(NOW + 270, 4, 10**6)  # a partition more
+    assert rate.per_second is None
+
+
+def test_the_rate_stays_as_it_was_when_the_source_goes() -> None:
+    """And is written where it has changed."""
+    board, record = Board("flow"), FlowRecord()
+    row = partition("orders", end=1000, mean=5)
+    board.add(row)
+    last_seen = NOW
+    seen = SeenEnds(record, board, lambda _: last_seen)
+
+    def rates() -> list[float]:
+        return [value["r"] for key, value in seen.entries() if key == "written" and value]
+
+    told: list[float] = []
+    with patch("engine.replication.seen_ends.time.time") as clock:
+        for step in range(8):
+            clock.return_value = last_seen = NOW + 5 * step
+            row.measures.source_end = 1000 + 50 * step
+            told += rates()
+        assert told == [pytest.approx(10)]
+        clock.return_value += 300  # nobody sees the source any more
+        assert rates() == []
 
 
 async def test_the_worst_topics_come_first_and_the_oldest_look_counts() -> None:
@@ -345,6 +403,20 @@ IN_STEP = replace(LOSS, lost_records=0, lost_bytes=0, lost_seconds=0.0, topics_l
             (
                 "If primary vanished now: nothing of what it had 1 min 15 s ago would be lost; no "
                 "group would read a record again."
+            ),
+        ),
+        (
+            replace(
+                IN_STEP,
+                at_least=True,
+                looked_at=NOW - 75,
+                written_per_second=20.0,
+                since_records=1500,
+                since_bytes=150_000,
+            ),
+            (
+                "If primary vanished now: nothing of what it had 1 min 15 s ago would be lost; by "
+                "estimate 1,500 records (146 KiB) more, if written since."
             ),
         ),
         (
