@@ -109,6 +109,8 @@ class Action:
     ask: Callable[[ActionContext], Question] | None = None
     tier: Tier = Tier.NONE
     dangerous: bool = False
+    yields: bool = False
+    """Whether another action on the same key goes first, on the screens that have one."""
     in_inputs: bool = False
     """Whether its keys work in dialogs and while something is typed."""
     applies: Callable[[ActionContext], bool] = always
@@ -224,7 +226,7 @@ def _bindings(actions: Iterable[Action], *, priority: bool) -> list[BindingType]
             action.title,
             id=action.id,
             show=False,
-            priority=priority,
+            priority=priority and not action.yields,
         )
         for action in actions
         if action.keys

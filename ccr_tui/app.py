@@ -86,6 +86,7 @@ class CcrApp(App[None], inherit_bindings=False):
         self._problems = told + self.theming.begin(theme or settings.values.theme)
         self.navigator = Navigator(self, self)
         self._hints = hints
+        self.breadcrumbs = settings.values.breadcrumbs
         self.carrier = Carrier(self, settings.values)
         self.commander = Commander(self)
         self.crash: Exception | None = None

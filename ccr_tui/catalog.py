@@ -157,7 +157,14 @@ _GLOBAL = (
     ),
     Action("copy", "Copy what is under the cursor", GLOBAL, ("c",), method="copy"),
     Action("copy.row", "Copy all that is known of it, as JSON", GLOBAL, ("y",), method="copy_row"),
-    Action("export", "Export the rows that are shown", GLOBAL, ("x",), method="export"),
+    Action(
+        "export",
+        "Export the rows that are shown",
+        GLOBAL,
+        ("x", "ctrl+s"),
+        method="export",
+        yields=True,  # in a form ctrl+s saves
+    ),
     Action(
         "places",
         "Choose where to go",

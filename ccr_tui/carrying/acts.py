@@ -7,11 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ccr_tui.carrying import clipboard, files, rows
+from ccr_tui.carrying import clipboard, command, files, rows
 from ccr_tui.formats import plural
 from ccr_tui.screens.dialogs.path import PathDialog
 from ccr_tui.screens.dialogs.text import failure_dialog
-from ccr_tui.settings.model import Clipboard, ConsoleSettings
+from ccr_tui.settings.model import AUTO, ConsoleSettings
 from engine.config.home import expanded
 from engine.errors import CcrError
 
@@ -28,7 +28,8 @@ class Carrier:
 
     def __init__(self, app: CcrApp, settings: ConsoleSettings) -> None:
         self._app = app
-        self._to_terminal = settings.clipboard is Clipboard.OSC52
+        self._to_terminal = settings.clipboard == AUTO
+        self._command = settings.clipboard_command
         self.folder = expanded(settings.export_dir or ".")
         """Where files are proposed to be written."""
 
@@ -52,9 +53,12 @@ class Carrier:
         self._app.run_worker(self._export(screen), group="carrying")
 
     def copy(self, text: str) -> None:
-        """Copy a text: to the terminal, or to a file when it is too large for that."""
+        """Copy a text: by the command that is set, else to the terminal or into a file."""
         if not text.strip():
             self._app.notify("There is nothing under the cursor to copy.", severity="warning")
+            return
+        if self._command:
+            self._app.run_worker(self._copy_by_command(text), group="carrying")
             return
         found = clipboard.sequences(text) if self._to_terminal else ()
         if not found:
@@ -62,9 +66,20 @@ class Carrier:
             return
         for sequence in found:
             self._app.to_terminal(sequence)
+        self._app.notify(f"Sent to the terminal (OSC 52): {self._begin(text)}", markup=False)
+
+    def _begin(self, text: str) -> str:
         first = text.strip().splitlines()[0]
-        cut = "…" if first != text.strip() or len(first) > _SHOWN else ""
-        self._app.notify(f"Sent to the terminal (OSC 52): {first[:_SHOWN]}{cut}", markup=False)
+        cut = self._app.symbols.ellipsis if first != text.strip() or len(first) > _SHOWN else ""
+        return f"{first[:_SHOWN]}{cut}"
+
+    async def _copy_by_command(self, text: str) -> None:
+        try:
+            await asyncio.to_thread(command.feed, self._command, text)
+        except CcrError as error:
+            self._app.push_screen(failure_dialog("Copying", error))
+        else:
+            self._app.notify(f"Given to {self._command[0]}: {self._begin(text)}", markup=False)
 
     async def _copy_to_file(self, text: str) -> None:
         path = files.proposed(self.folder, "ccr-copy", "txt", _now())

@@ -28,6 +28,8 @@ class Console(Protocol):
     state: ConsoleState
     symbols: Symbols
     bridge: EngineBridge
+    breadcrumbs: bool
+    """Whether headers say by which places one came."""
 
     def perform(self, action: Action, context: ActionContext, screen: CcrScreen) -> None:
         """Do an action, or say why not."""
@@ -84,7 +86,8 @@ class CcrScreen(Screen[None]):
         if not self.is_mounted:
             return
         state, now = self.console.state, time.monotonic()
-        flow, way = self.context().flow, self.console.way
+        flow = self.context().flow
+        way = self.console.way if self.console.breadcrumbs else ()
         self.header.show_state(state, now, self.console.symbols, way, flow)
         self._show_banner(*banner(state, now))
         self.set_class(state.stale(now), "-stale")

@@ -54,7 +54,7 @@ class HeaderLine(OneLine):
         name = clip(state.config_name, max(4, self.size.width - taken - 1), symbols.ellipsis)
         room = self.size.width - taken - len(name) - 2
         crumbs = f" {symbols.crumb} ".join(way)
-        if self.size.width >= CRUMBS_FROM and len(crumbs) <= room:
+        if crumbs and self.size.width >= CRUMBS_FROM and len(crumbs) <= room:
             middle.append((f"  {crumbs}", "header--name"))
         self.show([(" ccr ", "header--name"), (f"{name}  ", ""), *middle], right)
 

@@ -8,7 +8,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from textual import events
 from textual.app import App
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from ccr_tui.app import CcrApp
@@ -60,6 +62,21 @@ async def until(condition: Callable[[], object], within: float = 60.0) -> None:
         if time.monotonic() > deadline:
             raise AssertionError("the condition never came true")
         await asyncio.sleep(0.01)
+
+
+async def type_ahead(pilot: Pilot[Any], *keys: str) -> None:
+    """Press keys as fast as a terminal may hand them over, and wait only after the last.
+
+    `pilot.press` waits for every widget of the screen after each key, which nobody who types does.
+    """
+    driver = pilot.app._driver
+    assert driver is not None
+    for key in keys:
+        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+        event = events.Key(name, key if len(key) == 1 else None)
+        event.set_sender(pilot.app)
+        driver.send_message(event)
+    await settle(pilot)
 
 
 async def settle(pilot: Pilot[None]) -> None:

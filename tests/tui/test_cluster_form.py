@@ -13,7 +13,15 @@ from ccr_tui.screens.clusters.screen import ClustersScreen
 from ccr_tui.screens.editing.removing import remove
 from ccr_tui.screens.overview.screen import OverviewScreen
 from engine.errors import CcrError, ConfigError
-from tests.tui.driving import console, screen_lines, screen_text, settle, until, until_shown
+from tests.tui.driving import (
+    console,
+    screen_lines,
+    screen_text,
+    settle,
+    type_ahead,
+    until,
+    until_shown,
+)
 from tests.tui.scripted import ScriptedEngine, small_engine
 from tests.tui.scripted_connection import WRONG_PASSWORD
 
@@ -41,9 +49,9 @@ async def tried(app: CcrApp, engine: ScriptedEngine) -> None:
 
 async def fill_in(pilot: Pilot[None]) -> None:
     """Type a SASL cluster, as one goes from field to field."""
-    await pilot.press(*"eu", "tab", *"eu-1:9093", "enter", *"eu-2:9093", "tab")
-    await pilot.press("p", "tab", "right", "right", "tab")  # production, SASL_PLAINTEXT
-    await pilot.press("S", "tab", *"ccr", "tab", *PASSWORD)
+    await type_ahead(pilot, *"eu", "tab", *"eu-1:9093", "enter", *"eu-2:9093", "tab")
+    await type_ahead(pilot, "p", "tab", "right", "right", "tab")  # production, SASL_PLAINTEXT
+    await type_ahead(pilot, "S", "tab", *"ccr", "tab", *PASSWORD)
 
 
 def line_with(app: CcrApp, text: str) -> str:

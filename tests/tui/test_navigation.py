@@ -7,6 +7,8 @@ import pytest
 from ccr_tui import navigation
 from ccr_tui.screens.lag.screen import LagScreen
 from ccr_tui.screens.overview.screen import OverviewScreen
+from ccr_tui.settings.loader import Settings
+from ccr_tui.settings.model import ConsoleSettings
 from tests.tui.driving import console, lag, screen_lines, settle, until, until_gone, until_shown
 from tests.tui.scripted import ScriptedEngine, make_flow, make_partition, small_engine
 
@@ -90,6 +92,16 @@ async def test_the_way_is_told_where_there_is_room() -> None:
         await until_shown(app, "Overview » Lag primary-to-dr")
         await pilot.resize_terminal(80, 24)
         await until_gone(app, "Overview »")
+
+
+async def test_the_way_can_be_left_out() -> None:
+    settings = Settings(ConsoleSettings(breadcrumbs=False))
+    async with console(small_engine(), (120, 40), settings=settings) as (app, pilot):
+        await pilot.press("2")
+        await until_shown(app, "orders.eu")
+        assert app.way == ("Overview", "Lag primary-to-dr")
+        assert "Overview" not in screen_lines(app)[0]
+        assert "orders.yaml" in screen_lines(app)[0]
 
 
 async def test_only_so_many_screens_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

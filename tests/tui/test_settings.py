@@ -15,7 +15,7 @@ from ccr_tui.screens.welcome.app import WelcomeApp
 from ccr_tui.screens.welcome.start import StartScreen
 from ccr_tui.settings.keys import textual_key
 from ccr_tui.settings.loader import Settings, load_settings
-from ccr_tui.settings.model import Clipboard, ConsoleSettings
+from ccr_tui.settings.model import AUTO, OFF, ConsoleSettings
 from ccr_tui.symbols import UNICODE
 from tests.tui.driving import console, open_lag, screen_text, settle, until, until_shown, until_told
 from tests.tui.scripted import small_engine
@@ -34,14 +34,16 @@ def told(settings: Settings) -> list[str]:
 def test_all_settings_are_read(tmp_path: Path) -> None:
     settings = load(
         tmp_path,
-        "theme: ccr-light\nmouse: false\nclipboard: 'off'\nexport_dir: ~/out\nread_only: true\n"
+        "theme: ccr-light\nmouse: false\nclipboard: 'off'\nbreadcrumbs: false\n"
+        "export_dir: ~/out\nread_only: true\n"
         "keys:\n  refresh: [u, ctrl+u]\n",
     )
     assert settings.problems == ()
     assert settings.values == ConsoleSettings(
         theme="ccr-light",
         mouse=False,
-        clipboard=Clipboard.OFF,
+        clipboard=OFF,
+        breadcrumbs=False,
         export_dir="~/out",
         read_only=True,
         keys={"refresh": ["u", "ctrl+u"]},
@@ -74,13 +76,39 @@ def test_what_is_wrong_is_left_out_and_named(tmp_path: Path) -> None:
     assert told(settings) == [
         "1: theem: is not a known setting; did you mean 'theme'?",
         "2: mouse: must be true or false",
-        "3: clipboard: must be osc52 or off",
+        "3: clipboard: must be auto, off, or command with a program: command wl-copy",
         "6: keys.refresh: must be a list: [a, b], or lines that begin with -",
         "8: keys.quit: is there twice, first on line 7",
     ]
     assert settings.values.theme == "ccr-light"
-    assert (settings.values.mouse, settings.values.clipboard) == (True, Clipboard.OSC52)
+    assert (settings.values.mouse, settings.values.clipboard) == (True, AUTO)
     assert settings.keys == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("command wl-copy", ("wl-copy",)),
+        ("command tmux load-buffer -", ("tmux", "load-buffer", "-")),
+        ("command '/opt/my copy' 'a b'", ("/opt/my copy", "a b")),
+        ("auto", ()),
+        ("command", None),
+        ("command  ", None),
+        ("command 'open", None),
+        ("wl-copy", None),
+    ],
+)
+def test_a_command_gets_what_is_copied(
+    tmp_path: Path, text: str, command: tuple[str, ...] | None
+) -> None:
+    quoted = text.replace("'", "''")
+    settings = load(tmp_path, f"clipboard: '{quoted}'\n")
+    if command is None:
+        assert [problem.key for problem in settings.problems] == ["clipboard"]
+        assert settings.values.clipboard == AUTO
+    else:
+        assert settings.problems == ()
+        assert settings.values.clipboard_command == command
 
 
 @pytest.mark.parametrize("text", ["keys: [", "- a\n", "theme: \x01\n", "keys: 3\n"])
@@ -260,7 +288,7 @@ async def test_problems_are_on_the_screen_and_the_rest_works(tmp_path: Path) -> 
 
 
 async def test_files_instead_of_the_terminal_where_it_is_off(tmp_path: Path) -> None:
-    values = ConsoleSettings(clipboard=Clipboard.OFF, export_dir=str(tmp_path))
+    values = ConsoleSettings(clipboard=OFF, export_dir=str(tmp_path))
     async with console(small_engine(), settings=Settings(values)) as (app, pilot):
         await pilot.press("c")
         await until_told(app, "The text was written to")
