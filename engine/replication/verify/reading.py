@@ -10,7 +10,7 @@ from engine.kafka import records as r
 from engine.kafka.cluster import Cluster
 from engine.kafka.connection import ConnectionLostError, DataConnection
 from engine.kafka.fetch import TopicPartition
-from engine.kafka.metadata import NO_LEADER
+from engine.kafka.metadata import NO_LEADER, ClusterMetadata
 from engine.replication.aborted import AbortedFilter
 from engine.replication.backoff import Backoff
 from engine.replication.tail import read_piece
@@ -28,6 +28,11 @@ class Reader:
         self._piece_bytes = piece_bytes
         self._connections: dict[int, DataConnection] = {}
         self._leaders: dict[TopicPartition, int] = {}
+        self._metadata: ClusterMetadata | None = None
+
+    def begin_with(self, metadata: ClusterMetadata) -> None:
+        """Take leaders from there, until one of them is none any more."""
+        self._metadata = metadata
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -90,12 +95,14 @@ class Reader:
                     raise
                 failure = error
             self._leaders.pop(key, None)
+            self._metadata = None
             await backoff.sleep()
         raise failure or ConnectError("reading cluster", self.cluster.name, "it does not answer")
 
     async def _connection(self, key: TopicPartition) -> DataConnection:
         if key not in self._leaders:
-            leader = (await self.cluster.metadata([key[0]])).leader(*key)
+            metadata = self._metadata or await self.cluster.metadata([key[0]])
+            leader = metadata.leader(*key)
             if leader == NO_LEADER:
                 raise KafkaError(
                     "reading",

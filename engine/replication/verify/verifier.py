@@ -5,10 +5,12 @@ Reads the offset map from the state topic and both logs; writes nothing anywhere
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from engine.config.matching import Pattern
 from engine.config.model import Config
@@ -32,7 +34,13 @@ SAMPLE_RECORDS = 1_000  # offsets of one range of a sample
 SAMPLE_BYTES = 4 * 1024 * 1024  # of one range, on the source
 RANDOM_RANGES = 2
 RETENTION_TRIES = 3  # a log may lose its beginning while it is read
+LANES = 4  # partitions that are compared at a time, each on connections of its own
+SHARE = 250  # partitions whose bounds are asked for at once
 
+_PLACES = (0, EARLIEST), (1, EARLIEST), (1, LATEST)  # side and place of `Bounds`
+
+Readers = tuple[Reader, Reader]
+Row = tuple[TopicPartition, Bounds | None]
 Progress = Callable[[PartitionReport, int, int], None]  # a partition is done: it, number, total
 
 
@@ -75,18 +83,19 @@ class Verifier:
         self._options = options
         self._selector = TopicSelector(self._config)
         self._state = StateLog(flow, clusters[1], this_engine())
-        self._readers = Reader(clusters[0]), Reader(clusters[1])
+        self._lanes = [(Reader(clusters[0]), Reader(clusters[1])) for _ in range(LANES)]
         self._compacts: list[Mapping[str, bool]] = []  # by side and topic; not in it: not known
         self._metadata: list[ClusterMetadata] = []
 
     async def close(self) -> None:
         """Let go of the connections."""
-        for reader in self._readers:
-            reader.close()
+        for readers in self._lanes:
+            for reader in readers:
+                reader.close()
         await self._state.close()
 
     async def run(self, progress: Progress | None) -> FlowReport:
-        """Compare partition by partition."""
+        """Compare all partitions, a few at a time."""
         began = time.time()
         if not await self._state.exists():
             raise RefusedError(
@@ -95,12 +104,22 @@ class Verifier:
             )  # fmt: skip
         await self._state.read()
         keys = await self._prepare()
-        reports = []
-        for key in keys:
-            report = await self._partition(key)
-            reports.append(report)
-            if progress is not None:
-                progress(report, len(reports), len(keys))
+        reports: dict[TopicPartition, PartitionReport] = {}
+
+        async def compare(share: Iterator[Row], readers: Readers) -> None:
+            for key, bounds in share:
+                reports[key] = await self._partition(key, readers, bounds)
+                if progress is not None:
+                    progress(reports[key], len(reports), len(keys))
+
+        left = iter(keys)
+        # Where everything is compared, the bounds of many would be too old in the end.
+        while share := list(islice(left, LANES if self._options.full else SHARE)):
+            known = await self._all_bounds(share)
+            rows = ((key, known.get(key)) for key in share)
+            async with asyncio.TaskGroup() as lanes:
+                for readers in self._lanes:
+                    lanes.create_task(compare(rows, readers))
         source, target = (cluster.name for cluster in self._clusters)
         return FlowReport(
             self._flow,
@@ -109,7 +128,7 @@ class Verifier:
             self._options.full,
             began,
             time.time() - began,
-            tuple(reports),
+            tuple(reports[key] for key in keys),
         )
 
     async def _prepare(self) -> list[TopicPartition]:
@@ -127,6 +146,9 @@ class Verifier:
             await compacting(cluster, wanted_names)
             for cluster, wanted_names in zip(self._clusters, (names, targets), strict=True)
         ]
+        for readers in self._lanes:
+            for reader, metadata in zip(readers, self._metadata, strict=True):
+                reader.begin_with(metadata)
         return sorted(keys)
 
     def _mirrored(self, key: TopicPartition) -> Mirrored:
@@ -142,7 +164,10 @@ class Verifier:
             producer_id=record.identity.producer_id if record.identity else -1,
         )
 
-    async def _partition(self, key: TopicPartition) -> PartitionReport:
+    async def _partition(
+        self, key: TopicPartition, readers: Readers, bounds: Bounds | None
+    ) -> PartitionReport:
+        """Compare one; `bounds` as they were found for many, None: to be asked for."""
         target_topic = self._selector.target_name(key[0])
         reason = self._incomparable(key)
         if reason is not None:
@@ -152,15 +177,15 @@ class Verifier:
         for _ in range(RETENTION_TRIES):
             tally = Tally()
             try:
-                bounds = await self._bounds(mirrored)
+                bounds = bounds or await self._bounds(mirrored)
                 extent = (
                     mirrored.first_common(bounds), mirrored.acked.source, mirrored.acked.target,
                 )  # fmt: skip
-                await self._compare(mirrored, bounds, tally)
+                await self._compare(mirrored, readers, bounds, tally)
                 reason = None
                 break
             except KafkaError as error:
-                reason = str(error)
+                reason, bounds = str(error), None
                 if error.cause != codes.name(Code.OFFSET_OUT_OF_RANGE):
                     break
             except (ConnectError, CorruptBatchError) as error:
@@ -185,14 +210,33 @@ class Verifier:
                 return f"topic {topic} was deleted and created anew on the {where}"
         return None
 
-    async def _bounds(self, mirrored: Mirrored) -> Bounds:
-        places = (
-            (0, mirrored.key, EARLIEST),
-            (1, mirrored.target_key, EARLIEST),
-            (1, mirrored.target_key, LATEST),
-        )
+    async def _all_bounds(self, keys: Collection[TopicPartition]) -> dict[TopicPartition, Bounds]:
+        """Ask for the bounds of many; those that nobody answers for are left out.
+
+        Raises ConnectError and KafkaError.
+        """
+        comparable = {
+            key: (self._selector.target_name(key[0]), key[1])
+            for key in keys
+            if self._incomparable(key) is None
+        }
         found = []
-        for side, key, at in places:
+        for side, at in _PLACES:
+            wanted = comparable.values() if side else comparable.keys()
+            metadata = self._metadata[side]
+            found.append(
+                await self._clusters[side].list_offsets(dict.fromkeys(wanted, at), metadata)
+            )
+        return {
+            key: Bounds(found[0][key], found[1][target], found[2][target])
+            for key, target in comparable.items()
+            if key in found[0] and target in found[1] and target in found[2]
+        }
+
+    async def _bounds(self, mirrored: Mirrored) -> Bounds:
+        found = []
+        for side, at in _PLACES:
+            key = mirrored.target_key if side else mirrored.key
             cluster = self._clusters[side]
             offsets = await cluster.list_offsets({key: at}, self._metadata[side])
             if key not in offsets:
@@ -204,7 +248,9 @@ class Verifier:
             found.append(offsets[key])
         return Bounds(*found)
 
-    async def _compare(self, mirrored: Mirrored, bounds: Bounds, tally: Tally) -> None:
+    async def _compare(
+        self, mirrored: Mirrored, readers: Readers, bounds: Bounds, tally: Tally
+    ) -> None:
         full = self._options.full
         rules = replace(
             mirrored.rules(bounds),
@@ -220,7 +266,7 @@ class Verifier:
         for each in ranges:
             await compare_range(
                 mirrored,
-                self._readers,
+                readers,
                 each,
                 bounds.target_end,
                 rules,
