@@ -74,7 +74,7 @@ async def run_apply(args: argparse.Namespace) -> int:
                 code = ExitCode.FAILED if proposal.errors else code
                 continue
             _require_valid(proposal)
-            state = None if proposal.exists else args.state or each.initial_state
+            state = _state(args, proposal, each)
             result = await api.apply(endpoint, name, each.settings, initial_state=state)
             results.append({"endpoint": endpoint, "connector": name, **_told(result)})
             if not args.json:
@@ -84,6 +84,18 @@ async def run_apply(args: argparse.Namespace) -> int:
     elif args.dry_run:
         print("\n".join(line for each in results for line in proposal_lines(each)))
     return code
+
+
+def _state(args: argparse.Namespace, proposal: ConnectorProposal, given: Given) -> str | None:
+    """Return what a new connector is to be; raises RefusedError for one that is there."""
+    if not proposal.exists:
+        return args.state or given.initial_state
+    if args.state is not None:
+        raise RefusedError(
+            "writing connector", proposal.connector, "it is there, and --state is for new ones",
+            "Use ccr connect stop, pause or resume",
+        )  # fmt: skip
+    return None
 
 
 def _told(result: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from engine.connect.models import ConnectorStatus, Offset, Settings, State
 from engine.connect.proving import (
     FAILED_FOR_S,
     PROOF_S,
+    RUNS_FOR_S,
     has_settled,
     in_state,
     reached,
@@ -69,20 +70,24 @@ class Steering:
         self, name: str, before: ConnectorStatus | None
     ) -> ConnectorStatus | None:
         """Wait for the tasks to have come up with new settings, as far as the status tells."""
-        if before is None:
-            return (await reached(self._client, name, has_settled, SETTLE_S))[1]
-        states = states_of(before)
-        has_moved = False
+        states = states_of(before) if before else {}
+        has_moved = before is None
+        settled_at: float | None = None
 
-        def is_other(now: ConnectorStatus) -> bool:
-            nonlocal has_moved
+        def is_over(now: ConnectorStatus) -> bool:
+            nonlocal has_moved, settled_at
             has_moved = has_moved or states_of(now) != states
-            return has_moved and has_settled(now)
+            if not (has_moved and has_settled(now)):
+                settled_at = None
+                return False
+            settled_at = settled_at or time.monotonic()
+            # The connector comes up first, and what was told of its tasks may be from before.
+            return _failed(now) or time.monotonic() - settled_at >= RUNS_FOR_S
 
-        patience = FAILED_FOR_S if _failed(before) else UNMOVED_FOR_S
-        there, status = await reached(self._client, name, is_other, patience)
+        patience = FAILED_FOR_S if before and _failed(before) else UNMOVED_FOR_S
+        there, status = await reached(self._client, name, is_over, patience if before else SETTLE_S)
         if has_moved and not there:
-            _, status = await reached(self._client, name, has_settled, SETTLE_S)
+            _, status = await reached(self._client, name, is_over, SETTLE_S)
         return status
 
     async def _status_now(self, name: str) -> ConnectorStatus | None:
@@ -152,8 +157,8 @@ class Steering:
             text = f"{name} was asked to restart and runs, but no status has shown the restart of"
             return CommandResult(True, f"{text} {unproven}")
         if unproven:
-            text = f"{name} was asked to restart; after {PROOF_S:.0f} s {unproven} does not run"
-            return CommandResult(True, f"{text}: {told(status)}")
+            cause = f"after {PROOF_S:.0f} s {unproven} does not run: {told(status)}"
+            raise await self._failure("restarting connector", name, cause)
         return CommandResult(True, f"{name} has restarted: {', '.join(sorted(awaited))}")
 
     async def pause(self, name: str) -> CommandResult:
@@ -183,8 +188,8 @@ class Steering:
         )
         if status is None or not there:
             now = told(status) if status else "it has no status"
-            text = f"{name} was asked to be {state}, but is not after {PROOF_S:.0f} s: {now}"
-            return CommandResult(True, text)
+            cause = f"it was asked to be {state}, and is not after {PROOF_S:.0f} s: {now}"
+            raise await self._failure(f"{operation} connector", name, cause)
         if not in_state(status, state):
             raise await self._failure(f"{operation} connector", name, told(status))
         return CommandResult(True, f"{name} is {state}")
@@ -195,7 +200,8 @@ class Steering:
         deadline = time.monotonic() + PROOF_S
         while name in await self._client.names():
             if time.monotonic() > deadline:
-                return CommandResult(True, f"{name} was asked to go, but is still listed")
+                cause = f"it is listed still after {PROOF_S:.0f} s"
+                raise KafkaError("deleting connector", name, cause, "See the workers' logs")
             await asyncio.sleep(_LOOK_S)
         return CommandResult(True, f"{name} is deleted; its offsets are kept by Connect")
 
@@ -260,9 +266,10 @@ class Steering:
             await asyncio.sleep(_LOOK_S)
             others = await self._not_at(logger, level, others)
         if others:
-            return CommandResult(
-                True, f"{logger}: {level} is asked for; not yet on {', '.join(others)}"
-            )
+            raise KafkaError(
+                "setting logger", logger, f"it is not at {level} on {', '.join(others)}",
+                "Do these workers run? See: ccr connect loggers",
+            )  # fmt: skip
         return CommandResult(True, f"{logger} is at {level} on {', '.join(workers)}")
 
     async def _not_at(self, logger: str, level: str, workers: tuple[str, ...]) -> tuple[str, ...]:
@@ -277,6 +284,7 @@ class Steering:
         return tuple(others)
 
     async def _failure(self, operation: str, name: str, cause: str) -> KafkaError:
+        """Make the error of an act that did not lead where it was to."""
         settings = await self._client.settings(name)
         step = f"See: ccr connect trace {name}"
         return KafkaError(operation, name, hidden_in(cause, settings), step)
