@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
+import io
 import subprocess
 import sys
 import uuid
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ccr_tui.cli.main import main
 from engine.config.connect_section import ConnectConfig
 from engine.connect.client import ConnectClient
 from engine.connect.models import ConnectorStatus, Settings
@@ -98,25 +100,37 @@ class Site:
         return path
 
     async def ccr(self, *words: str, stdin: str = "") -> tuple[int, str, str]:
-        """Run `ccr connect …`; return its exit code and what it said."""
-        return await asyncio.to_thread(self._ccr, words, stdin)
+        """Do as `ccr connect …` does; return its exit code and what it said."""
+        return await asyncio.to_thread(self._main, words, stdin)
 
-    def _ccr(self, words: tuple[str, ...], stdin: str) -> tuple[int, str, str]:
-        ended = subprocess.run(
-            [CCR, "connect", *words, "--config", str(self.folder / "ccr.yaml")],
-            input=stdin, capture_output=True, text=True, timeout=90, check=False,
-            env={
-                **os.environ,
-                "CCR_RUNTIME_DIR": str(self.folder / "run"),
-                "XDG_STATE_HOME": str(self.folder / "state"),
-            },
+    def _main(self, words: tuple[str, ...], stdin: str) -> tuple[int, str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        keyboard, sys.stdin = sys.stdin, io.StringIO(stdin)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = main(["connect", *words, "--config", str(self.folder / "ccr.yaml")])
+        finally:
+            sys.stdin = keyboard
+        return code, out.getvalue(), err.getvalue()
+
+    async def process(self, *words: str) -> tuple[int, str, str]:
+        """Run `ccr connect …` as a process of its own."""
+        ended = await asyncio.create_subprocess_exec(
+            CCR, "connect", *words, "--config", str(self.folder / "ccr.yaml"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        return ended.returncode, ended.stdout, ended.stderr
+        async with asyncio.timeout(WAIT_S):
+            out, err = await ended.communicate()
+        return ended.returncode or 0, out.decode(), err.decode()
 
 
 @pytest.fixture
-async def site(workers: Sandbox, tmp_path: Path) -> AsyncIterator[Site]:
+async def site(
+    workers: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Site]:
     """The two workers, with what a test has made on them taken away afterwards."""
+    monkeypatch.setenv("CCR_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     section = ConnectConfig(urls=list(workers.connect.urls("east")))
     client = ConnectClient("east", section)
     made = Site(workers, tmp_path, client, Steering(client, SecretKeys(client)), [])

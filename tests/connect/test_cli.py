@@ -150,21 +150,15 @@ def at_a_terminal(site: Site, editor: Path, typed: str, name: str) -> int:
         return subprocess.run(
             [CCR, "connect", "edit", name, "--config", str(site.folder / "ccr.yaml")],
             stdin=terminal, capture_output=True, timeout=60, check=False,
-            env={
-                **os.environ, "EDITOR": str(editor), "VISUAL": "",
-                "CCR_RUNTIME_DIR": str(site.folder / "run"),
-                "XDG_STATE_HOME": str(site.folder / "state"),
-            },
+            env={**os.environ, "EDITOR": str(editor), "VISUAL": ""},
         ).returncode  # fmt: skip
     finally:
         os.close(keyboard)
         os.close(terminal)
 
 
-async def test_by_the_engine_that_runs_here(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_by_the_engine_that_runs_here(site: Site) -> None:
     """The same words; the engine has the secrets, the audit log, and says what is read-only."""
-    monkeypatch.setenv("CCR_RUNTIME_DIR", str(site.folder / "run"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(site.folder / "state"))
     config = site.config()
     name = site.name("by-engine")
     engine = await asyncio.create_subprocess_exec(CCR, "--no-ui", "--config", str(config))
@@ -191,7 +185,7 @@ async def test_by_the_engine_that_runs_here(site: Site, monkeypatch: pytest.Monk
         assert "batch.size" in [key["name"] for key in json.loads(out)["settings"]]
         code, out, _ = await site.ccr("loggers", "--json")
         assert [each["url"] for each in json.loads(out)["workers"]] == list(site.client.urls)
-        code, out, _ = await site.ccr("stop", name)
+        code, out, _ = await site.process("stop", name)
         assert (code, out) == (0, f"{name} is STOPPED\n")
         offsets: dict[str, Any] = {"offsets": []}
         code, out, _ = await site.ccr("offsets", "show", name, "--json")
@@ -212,7 +206,7 @@ async def test_by_the_engine_that_runs_here(site: Site, monkeypatch: pytest.Monk
         assert [act["did"] for act in acts] == [
             "connect.apply", "connect.stop", "connect.set_offsets", "connect.delete"
         ]  # fmt: skip
-        assert acts[0]["origin"].startswith("ccr connect")
+        assert acts[1]["origin"].startswith("ccr connect")
     finally:
         engine.terminate()
         await engine.wait()

@@ -55,8 +55,6 @@ def run(site: Site, command: str) -> tuple[int, str]:
             **os.environ,
             "PATH": f"{Path(CCR).parent}{os.pathsep}{os.environ['PATH']}",
             "CCR_CONFIG": str(site.folder / "ccr.yaml"),
-            "CCR_RUNTIME_DIR": str(site.folder / "run"),
-            "XDG_STATE_HOME": str(site.folder / "state"),
         },
     )  # fmt: skip
     return ended.returncode, ended.stdout + ended.stderr
