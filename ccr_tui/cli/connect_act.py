@@ -14,6 +14,7 @@ from ccr_tui.cli.connect_look import print_json
 from ccr_tui.cli.tables import Row, table
 from engine.api.connect_protocol import ConnectApi
 from engine.api.snapshots import CommandResult
+from engine.config.cluster_section import Environment
 from engine.config.matching import Pattern
 from engine.config.regexes import check_regex
 from engine.errors import CcrError, ConfigError, ExitCode, RefusedError
@@ -71,7 +72,8 @@ async def _each(
         endpoint = await endpoint_of(api, args)
         names = await _selected(api, endpoint, args, operation)
         if always_confirm and not args.regex:
-            await _confirm(args, f"{operation} connector", f"{args.name} on {endpoint} goes.")
+            where = await _where(api, endpoint)
+            await _confirm(args, f"{operation} connector", f"{args.name} on {where} goes.")
         for name in names:
             try:
                 results.append(_result(endpoint, name, await act(api, endpoint, name)))
@@ -101,9 +103,16 @@ async def _selected(
         [Row((row.name, row.state, "yes" if row.failed else "no")) for row in rows],
     )
     print("\n".join(shown), file=sys.stderr)
-    what = f"{operation} these {len(rows)} connectors of {endpoint}."
+    what = f"{operation} these {len(rows)} connectors of {await _where(api, endpoint)}."
     await _confirm(args, f"{operation} connectors", what[0].upper() + what[1:])
     return [row.name for row in rows]
+
+
+async def _where(api: ConnectApi, endpoint: str) -> str:
+    """Name a Connect cluster, and that it is in production."""
+    found = {each.name: each.environment for each in await api.endpoints()}
+    is_production = found.get(endpoint) == Environment.PRODUCTION
+    return f"{endpoint} (PRODUCTION)" if is_production else endpoint
 
 
 async def _confirm(args: argparse.Namespace, operation: str, warning: str) -> None:

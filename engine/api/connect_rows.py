@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from engine.api.connect_snapshots import ConnectorRow, TaskRow, WorkerLoggers
 from engine.connect.client import ConnectClient
 from engine.connect.hiding import hidden_in
@@ -11,7 +13,9 @@ from engine.connect.settings import CLASS
 from engine.errors import CcrError, RefusedError
 
 
-async def status_of(client: ConnectClient, name: str, settings: Settings) -> ConnectorStatus | None:
+async def status_of(
+    client: ConnectClient, name: str, settings: Settings, secret: Collection[str]
+) -> ConnectorStatus | None:
     """Return the status without the secrets of the settings in its traces; None: none yet."""
     try:
         status = await client.status(name)
@@ -19,7 +23,7 @@ async def status_of(client: ConnectClient, name: str, settings: Settings) -> Con
         return None
 
     def without(instance: InstanceStatus) -> InstanceStatus:
-        trace = instance.trace and hidden_in(instance.trace, settings)
+        trace = instance.trace and hidden_in(instance.trace, settings, secret=secret)
         return instance.model_copy(update={"trace": trace})
 
     return status.model_copy(
@@ -38,8 +42,8 @@ async def loggers_of(client: ConnectClient, url: str) -> WorkerLoggers:
         return WorkerLoggers(url, {}, str(error))
 
 
-def row(name: str, found: ConnectorAndStatus) -> ConnectorRow:
-    """Return a connector as a list shows it."""
+def row(name: str, found: ConnectorAndStatus, secret: Collection[str]) -> ConnectorRow:
+    """Return a connector as a list shows it; `secret` are keys that its plugin says are."""
     settings = found.info.config if found.info else {}
     status = found.status
     if status is None:
@@ -47,7 +51,8 @@ def row(name: str, found: ConnectorAndStatus) -> ConnectorRow:
         return ConnectorRow(name, kind, settings.get(CLASS) or "", "UNASSIGNED", "", ())
 
     def cause(instance: InstanceStatus) -> str:
-        return hidden_in(first_line(instance.trace), settings) if instance.trace else ""
+        trace = first_line(instance.trace) if instance.trace else ""
+        return hidden_in(trace, settings, secret=secret)
 
     tasks = tuple(
         TaskRow(task.id, task.state, task.worker_id, cause(task))

@@ -47,9 +47,6 @@ class _Open:
         self.questions = 0  # under way
         self.is_forgotten = False
 
-    async def hide(self, settings: Settings) -> Settings:
-        return shown(settings, await self.keys.of(settings.get(CLASS)))
-
 
 class LocalConnectApi:
     """See engine.api.connect_protocol."""
@@ -78,7 +75,10 @@ class LocalConnectApi:
 
         async def look(at: _Open) -> ConnectorsPage:
             worker, found = await asyncio.gather(at.client.worker(), at.client.connectors())
-            rows = [row(name, each) for name, each in found.items()]
+            rows = [
+                row(name, each, await at.keys.of(each.info.config.get(CLASS) if each.info else ""))
+                for name, each in found.items()
+            ]
             rows.sort(key=lambda each: (not each.failed, each.name))
             return ConnectorsPage(
                 endpoint, worker.version, worker.kafka_cluster_id, time.time(), tuple(rows)
@@ -91,8 +91,9 @@ class LocalConnectApi:
 
         async def look(at: _Open) -> ConnectorDetail:
             connector = await at.client.connector(name)
-            hidden = connector.model_copy(update={"config": await at.hide(connector.config)})
-            status = await status_of(at.client, name, connector.config)
+            secret = await at.keys.of(connector.config.get(CLASS))
+            hidden = connector.model_copy(update={"config": shown(connector.config, secret)})
+            status = await status_of(at.client, name, connector.config, secret)
             return ConnectorDetail(endpoint, hidden, status, await at.client.topics(name))
 
         return await self._ask(endpoint, look)

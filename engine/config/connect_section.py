@@ -83,7 +83,7 @@ class ConnectConfig(Model):
     tls: TlsConfig = TlsConfig()
     """Trust and client certificate, for https."""
     environment: Environment = Environment.DEVELOPMENT
-    """What it is used for: production, staging or development; as of a cluster."""
+    """What it is used for: production, staging or development; told where ccr connect asks."""
     read_only: StrictBool = False
     """Refuse every act that would change anything on it."""
 

@@ -45,6 +45,12 @@ def has_settled(status: ConnectorStatus) -> bool:
     return not states & _PASSING and (bool(status.tasks) or bool(may_have_none))
 
 
+def has_failed(status: ConnectorStatus) -> bool:
+    """Whether it has come to its end, which was not what was asked for."""
+    settled = all(each.state not in (State.UNASSIGNED, State.RESTARTING) for each in status.tasks)
+    return settled and any(each.state == State.FAILED for each in status.instances().values())
+
+
 def states_of(status: ConnectorStatus) -> dict[str, str]:
     """Return the state of the connector and each task."""
     return {name: each.state for name, each in status.instances().items()}

@@ -10,27 +10,22 @@ from typing import Any
 from engine.api.snapshots import CommandResult
 from engine.connect.client import ConnectClient
 from engine.connect.hiding import hidden_in
-from engine.connect.models import ConnectorStatus, Offset, Settings, State
+from engine.connect.models import ConnectorStatus, Offset, State
 from engine.connect.proving import (
-    FAILED_FOR_S,
     PROOF_S,
-    RUNS_FOR_S,
     has_settled,
     in_state,
     reached,
-    states_of,
     told,
     watch_restart,
 )
-from engine.connect.settings import SecretKeys, Wanted, wanted
+from engine.connect.settings import CLASS, SecretKeys
+from engine.connect.writing import Writer
 from engine.errors import CcrError, KafkaError, RefusedError
 
-SETTLE_S = 15.0  # for tasks to come up after settings were written
-UNMOVED_FOR_S = 3.0  # then new settings have moved no task, or so quickly that none was seen to
 FORGET_S = 3.0
 _LOOK_S = 0.2
 _CAN_RESTART = frozenset({State.RUNNING, State.FAILED})
-_OLDEST_WITH_PATCH = (3, 8)
 
 
 class Steering:
@@ -39,80 +34,7 @@ class Steering:
     def __init__(self, client: ConnectClient, keys: SecretKeys) -> None:
         self._client = client
         self._keys = keys
-
-    # settings
-
-    async def apply(
-        self, name: str, given: Settings, *, patch: bool, initial_state: str | None
-    ) -> CommandResult:
-        """Create a connector, or change its settings."""
-        meant = await wanted(self._client, self._keys, name, given, patch=patch)
-        if meant.current is not None and initial_state is not None:
-            raise RefusedError(
-                "creating connector", name, "it is there already", "Leave the initial state out"
-            )
-        changed = meant.changed()
-        if meant.current is not None and not changed:
-            return CommandResult(False, f"{name}: nothing changes")
-        before = await self._status_now(name) if meant.current is not None else None
-        try:
-            await self._write(name, meant, changed, initial_state, patch=patch)
-        except CcrError as error:
-            raise _hiding(error, meant) from None
-        status = await self._after_writing(name, before)
-        what = (
-            "is created" if meant.current is None else f"has {_count(len(changed), 'new setting')}"
-        )
-        now = told(status) if status else "no status so far"
-        return CommandResult(True, hidden_in(f"{name} {what}; {now}", meant.settings))
-
-    async def _after_writing(
-        self, name: str, before: ConnectorStatus | None
-    ) -> ConnectorStatus | None:
-        """Wait for the tasks to have come up with new settings, as far as the status tells."""
-        states = states_of(before) if before else {}
-        has_moved = before is None
-        settled_at: float | None = None
-
-        def is_over(now: ConnectorStatus) -> bool:
-            nonlocal has_moved, settled_at
-            has_moved = has_moved or states_of(now) != states
-            if not (has_moved and has_settled(now)):
-                settled_at = None
-                return False
-            settled_at = settled_at or time.monotonic()
-            # The connector comes up first, and what was told of its tasks may be from before.
-            return _failed(now) or time.monotonic() - settled_at >= RUNS_FOR_S
-
-        patience = FAILED_FOR_S if before and _failed(before) else UNMOVED_FOR_S
-        there, status = await reached(self._client, name, is_over, patience if before else SETTLE_S)
-        if has_moved and not there:
-            _, status = await reached(self._client, name, is_over, SETTLE_S)
-        return status
-
-    async def _status_now(self, name: str) -> ConnectorStatus | None:
-        try:
-            return await self._client.status(name)
-        except RefusedError:
-            return None
-
-    async def _write(
-        self, name: str, meant: Wanted, changed: list[str], state: str | None, *, patch: bool
-    ) -> None:
-        if meant.current is None:
-            await self._client.create(name, meant.settings, state)
-        elif patch and await self._patches():
-            changes = {key: meant.settings.get(key) for key in changed}
-            await self._client.patch_settings(name, changes)
-        else:
-            await self._client.put_settings(name, meant.settings)
-
-    async def _patches(self) -> bool:
-        version = (await self._client.worker()).version.split("-")[0].split(".")
-        numbers = tuple(int(part) for part in version[:2] if part.isdecimal())
-        return numbers >= _OLDEST_WITH_PATCH
-
-    # states
+        self.apply = Writer(client, keys).apply
 
     async def restart(self, name: str, *, only_failed: bool) -> CommandResult:
         """Restart what has failed, or all that runs."""
@@ -124,7 +46,8 @@ class Steering:
             awaited = {key for key, each in instances.items() if each.state in _CAN_RESTART}
         if not awaited:
             why = "nothing has failed" if only_failed else "nothing of it runs"
-            return CommandResult(False, f"{name} is not restarted, {why}: {told(status)}")
+            now = await self._hidden(name, told(status))
+            return CommandResult(False, f"{name} is not restarted, {why}: {now}")
 
         async def ask() -> None:
             planned = await self._client.restart(name, include_tasks=True, only_failed=only_failed)
@@ -181,11 +104,10 @@ class Steering:
             return CommandResult(False, f"{name} is {state} already")
         if state is State.RUNNING and before.connector.state == State.RUNNING:
             step = f"Restart what has failed: ccr connect restart {name}"
-            raise RefusedError(f"{operation} connector", name, told(before), step)
+            cause = await self._hidden(name, told(before))
+            raise RefusedError(f"{operation} connector", name, cause, step)
         await ask(name)
-        there, status = await reached(
-            self._client, name, lambda now: in_state(now, state) or _failed(now), PROOF_S
-        )
+        there, status = await reached(self._client, name, lambda now: _is_over(now, state), PROOF_S)
         if status is None or not there:
             now = told(status) if status else "it has no status"
             cause = f"it was asked to be {state}, and is not after {PROOF_S:.0f} s: {now}"
@@ -285,22 +207,20 @@ class Steering:
 
     async def _failure(self, operation: str, name: str, cause: str) -> KafkaError:
         """Make the error of an act that did not lead where it was to."""
-        settings = await self._client.settings(name)
         step = f"See: ccr connect trace {name}"
-        return KafkaError(operation, name, hidden_in(cause, settings), step)
+        return KafkaError(operation, name, await self._hidden(name, cause), step)
+
+    async def _hidden(self, name: str, text: str) -> str:
+        settings = await self._client.settings(name)
+        return hidden_in(text, settings, secret=await self._keys.of(settings.get(CLASS)))
 
 
-def _failed(status: ConnectorStatus) -> bool:
-    """Whether it has come to its end, which was not what was asked for."""
-    settled = all(each.state not in (State.UNASSIGNED, State.RESTARTING) for each in status.tasks)
-    return settled and any(each.state == State.FAILED for each in status.instances().values())
-
-
-def _hiding(error: CcrError, meant: Wanted) -> CcrError:
-    cause = hidden_in(error.cause, meant.settings, meant.current or {}, secret=meant.secret)
-    return type(error)(
-        error.operation, error.object, cause, error.next_step, retriable=error.retriable
-    )
+def _is_over(status: ConnectorStatus, state: State) -> bool:
+    """Whether it is in a state, but for what has failed: that stays so, unless it is stopped."""
+    if state is State.STOPPED:
+        return in_state(status, state)
+    states = {each.state for each in status.instances().values()}
+    return has_settled(status) and states <= {state, State.FAILED}
 
 
 def _count(number: int, what: str) -> str:

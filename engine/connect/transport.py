@@ -155,7 +155,8 @@ class Transport:
         if said is None:
             return self._strange(act, response)
         if status == httpx.codes.NOT_FOUND:
-            step = f"What there is: ccr connect list --on {self._name}"
+            verb = "plugins" if "plugin" in said else "list"
+            step = f"What there is: ccr connect {verb} --on {self._name}"
             return RefusedError(act.operation, act.object, said, step)
         if status == httpx.codes.CONFLICT and not _is_for_good(said):
             return RefusedError(

@@ -136,25 +136,41 @@ async def test_edit(site: Site) -> None:
     code, _, err = await site.ccr("edit", name)
     assert code == 1
     assert "this is no terminal" in err
-    assert await asyncio.to_thread(at_a_terminal, site, editor, "n\n", name) == 1
+    assert (await at_a_terminal(site, editor, "n\n", "edit", name))[0] == 1
     assert (await site.client.settings(name))["tasks.max"] == "1"
-    assert await asyncio.to_thread(at_a_terminal, site, editor, "y\n", name) == 0
+    assert (await at_a_terminal(site, editor, "y\n", "edit", name))[0] == 0
     assert (await site.client.settings(name))["tasks.max"] == "2"
 
 
-def at_a_terminal(site: Site, editor: Path, typed: str, name: str) -> int:
-    """Run `ccr connect edit`, typing an answer."""
+async def test_what_is_asked_before_an_act_in_production(site: Site) -> None:
+    name = site.name("production")
+    await site.client.create(name, site.source(name), "STOPPED")
+    site.config(environment="production")
+    code, err = await at_a_terminal(site, Path("vi"), "something else\n", "delete", name)
+    assert code == 1
+    assert f"{name} on east (PRODUCTION) goes. Type {name} to go on: " in err
+    assert "'something else' is another name" in err
+    assert name in await site.client.names()
+    code, _ = await at_a_terminal(site, Path("vi"), f"{name}\n", "delete", name)
+    assert code == 0
+    assert name not in await site.client.names()
+
+
+async def at_a_terminal(site: Site, editor: Path, typed: str, *words: str) -> tuple[int, str]:
+    """Run `ccr connect …`, typing an answer; return its exit code and what it asked."""
     keyboard, terminal = os.openpty()
     try:
         os.write(keyboard, typed.encode())
-        return subprocess.run(
-            [CCR, "connect", "edit", name, "--config", str(site.folder / "ccr.yaml")],
-            stdin=terminal, capture_output=True, timeout=60, check=False,
+        ended = await asyncio.to_thread(
+            subprocess.run,
+            [CCR, "connect", *words, "--config", str(site.folder / "ccr.yaml")],
+            stdin=terminal, capture_output=True, text=True, timeout=60, check=False,
             env={**os.environ, "EDITOR": str(editor), "VISUAL": ""},
-        ).returncode  # fmt: skip
+        )  # fmt: skip
     finally:
         os.close(keyboard)
         os.close(terminal)
+    return ended.returncode, ended.stderr
 
 
 async def test_by_the_engine_that_runs_here(site: Site) -> None:

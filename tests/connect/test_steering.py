@@ -27,6 +27,15 @@ async def test_what_failed_restarts_when_its_cause_is_gone(site: Site) -> None:
     with pytest.raises(KafkaError, match=r"it failed again: task 0: .*; task 1: ") as failed:
         await site.steering.restart(sink, only_failed=True)
     assert failed.value.next_step == f"See: ccr connect trace {sink}"
+    assert (await site.steering.stop(sink)).text == f"{sink} is STOPPED"
+    with pytest.raises(
+        KafkaError, match=r"resuming connector .*: the connector is RUNNING, task 0"
+    ):
+        await site.steering.resume(sink)
+    with pytest.raises(KafkaError, match=r"the connector is PAUSED, task 0, 1 FAILED: "):
+        await site.steering.pause(sink)
+    with pytest.raises(KafkaError, match=r"the connector is RUNNING, task 0, 1 FAILED: "):
+        await site.steering.resume(sink)
     folder.mkdir()
     result = await site.steering.restart(sink, only_failed=True)
     assert (result.changed, result.text) == (True, f"{sink} has restarted: task 0, task 1")

@@ -165,6 +165,8 @@ async def test_a_name_that_is_taken_is_no_rebalance(asked: list[str]) -> None:
         (httpx.Response(403, json={"message": "no"}), ConnectError, "(HTTP 403)"),
         (httpx.Response(404, json={"message": "Connector a not found"}), RefusedError,
          "Connector a not found. What there is: ccr connect list --on east"),
+        (httpx.Response(404, json={"message": "Unknown plugin X"}), RefusedError,
+         "Unknown plugin X. What there is: ccr connect plugins --on east"),
         (httpx.Response(404, text="<html>nginx"), ConnectError,
          "http://one:8083/connectors/a answers HTTP 404 without Connect's JSON"),
         (httpx.Response(200, text="<html>Welcome"), ConnectError, "Is connect.east.urls a Connect"),
