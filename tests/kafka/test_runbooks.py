@@ -134,6 +134,32 @@ async def test_failover_promotes_what_has_arrived(site: Site) -> None:
         assert flow.state()[0] is FlowState.PROMOTED
 
 
+async def test_a_flow_of_another_name_is_refused_too(site: Site, tmp_path: Path) -> None:
+    """Nothing is mirrored from the old primary, by whatever flow, until the promotion is undone."""
+    producer = Producer(site)
+    async with site.engine() as hands:
+        await hands.mirrors()
+        await hands.start(RunKind.FAILOVER)
+        run = await hands.ended()
+        assert run.state is RunState.DONE, told(run)
+        await producer.end()
+    stands = await target_ends(site)
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    other = Site(site.sandbox, folder, f"another-{site.topic}", site.topic)
+    async with other.engine() as hands:
+        flow = hands.engine.flow(other.flow)
+        await until(lambda: flow.state()[0] is FlowState.WAITING, "it waits")
+        reason = flow.state()[1]
+        assert reason is not None
+        why = f"flow {site.flow} mirrored that from east until it was promoted, by run {run.id}"
+        assert why in reason.text
+        assert f"Remove flow {other.flow}" in reason.next_step
+        async with AIOKafkaProducer(bootstrap_servers=site.sandbox.bootstrap("east")) as plain:
+            await plain.send_and_wait(site.topic, b"on the old primary", partition=0)
+        assert await target_ends(site) == stands
+
+
 async def test_a_rehearsal_leaves_nothing_behind(site: Site) -> None:
     """Its steps are those of a switch, with their times; the real flow mirrors on all the while."""
     producer = Producer(site)

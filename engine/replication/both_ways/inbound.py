@@ -13,11 +13,11 @@ from engine.kafka import records as r
 from engine.kafka.cluster import Cluster
 from engine.kafka.codes import Code
 from engine.kafka.metadata import ClusterMetadata
-from engine.replication.state_records import FlowRecord, decode_value
+from engine.replication.state_records import FlowRecord, Promotion, decode_value
 from engine.replication.verify.reading import Reader
 
 _STATE_TOPIC = re.compile(r"ccr\.(?P<flow>.+)(?<!\.quarantine)(?<!\.sample)\.internal")
-_KEYS = (b"identity", b"flow")
+_KEYS = (b"identity", b"flow", b"promotion")
 _CHECKPOINT = b"partition/"
 _LOG_END = 2**62
 
@@ -32,6 +32,7 @@ class InboundFlow:
     source_id: str  # Kafka's own id of that cluster; "" while not known
     renames: bool  # its mirrors have other names than its topics
     topics: frozenset[str]  # that it has checkpoints of, as far as was read
+    promotion: Promotion | None = None  # as far as was read
 
 
 class _StateTopic:
@@ -52,7 +53,9 @@ class _StateTopic:
             return InboundFlow(name, identity.producer_id, "", "", False, topics)
         renames = ends.rename != Rename.IDENTITY.value
         source = ends.source, ends.source_id
-        return InboundFlow(name, identity.producer_id, *source, renames, topics)
+        return InboundFlow(
+            name, identity.producer_id, *source, renames, topics, self.record.promotion
+        )
 
     @property
     def complete(self) -> bool:

@@ -18,6 +18,7 @@ from engine.errors import KafkaError
 from engine.kafka.metadata import ClusterMetadata
 from engine.replication.both_ways.inbound import InboundFlow, InboundFlows
 from engine.replication.both_ways.marks import Inbound, takes_local_only
+from engine.replication.both_ways.promoted import refuse_promoted
 from engine.replication.partition import MirrorPartition
 from engine.replication.state_records import Ends, Entry, ends_entry
 from engine.replication.sync.syncer import Outcome, SyncContext
@@ -45,6 +46,7 @@ class Provenance:
         self._into_target = InboundFlows(context.target)
         self._metadata: ClusterMetadata | None = None  # of the source
         self._prepared = False
+        self._refused = False  # as another flow's mirrors were promoted
         self._target_id = ""
         self._ends = context.record.ends
         self._unknown: dict[int, float] = {}  # ids that no state topic has, since when (monotonic)
@@ -104,6 +106,11 @@ class Provenance:
             await self._context.remember([ends_entry(ends)])
             self._ends = ends
         await self._look(source)
+        # Again and again while it refuses: a promotion may be withdrawn.
+        await self._into_target.look(await self._context.target.metadata(), anew=self._refused)
+        self._refused = True
+        refuse_promoted(self._context, source.cluster_id, self._into_target.flows)
+        self._refused = False
         self._prepared = True
 
     async def sync_once(self) -> Outcome:
