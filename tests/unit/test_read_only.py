@@ -41,7 +41,7 @@ LOOKS = {
         "loggers",
         "propose",
     },
-    "": {"snapshot", "events", "close"},
+    "": {"snapshot", "events", "older_events", "log", "close"},
 }
 """What changes nothing; whatever else there is must be refused."""
 PROTOCOLS: dict[str, type] = {
