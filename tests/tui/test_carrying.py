@@ -329,8 +329,12 @@ def test_a_file_has_the_rows_of_the_screen(tmp_path: Path, key: str) -> None:
         screen = terminal.wait_for("of 4 in 6 /orders")
         terminal.send_keys(key)
         terminal.wait_for("Export 4 rows")
+        proposed = "-primary-to-dr-partitions-"
+        terminal.wait_for(proposed)
         terminal.send_keys("C-u")
+        terminal.wait_gone(proposed)
         terminal.type(str(tmp_path / "rows.csv"))
+        terminal.wait_for("rows.csv")
         terminal.send_keys("Enter")
         terminal.wait_for("4 rows written to")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "rows.csv").read_text())))
