@@ -144,6 +144,14 @@ KEY_NAMES = {
 }
 
 
+_SIGNS = frozenset(_character_to_key(chr(code)) for code in range(0x20, 0x7F))
+
+
+def is_text(key: str) -> bool:
+    """Whether a key would be typed into a field."""
+    return key in _SIGNS or len(key) == 1
+
+
 def key_name(key: str) -> str:
     """Write a key as people read it: ^p, Esc, ?."""
     if key in KEY_NAMES:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import on
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.command import Provider
 from textual.screen import Screen
 
@@ -38,13 +38,14 @@ from ccr_tui.state import ConsoleMode, ConsoleState
 from ccr_tui.symbols import Symbols, for_locale
 from ccr_tui.themes import theme_folders
 from ccr_tui.theming import ThemesChanged, Theming
+from ccr_tui.typed_ahead import TypedAheadApp
 from engine.api.protocol import EngineApi
 
 TWICE_WITHIN = 3.0
 """Seconds in which ctrl+c must be pressed again."""
 
 
-class CcrApp(App[None], inherit_bindings=False):
+class CcrApp(TypedAheadApp[None], inherit_bindings=False):
     """The console, on any engine that speaks `EngineApi`.
 
     The caller opens and closes the engine; `reopen`, where given, replaces one that was lost.

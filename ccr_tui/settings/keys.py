@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from textual.keys import Keys, _character_to_key
 
-from ccr_tui.actions import GLOBAL, TABLE, Action, ActionRegistry, Scope, key_name
+from ccr_tui.actions import GLOBAL, TABLE, Action, ActionRegistry, Scope, is_text, key_name
 from ccr_tui.places import Place
 from ccr_tui.screens.dialogs.actions import DIALOG
 from ccr_tui.screens.welcome.actions import ANYWHERE, REPORT, START, WELCOME
@@ -58,17 +58,13 @@ def _wrong_keys(action: Action, texts: Sequence[str]) -> Iterator[Wrong]:
         yield ("keys", action.id), "needs at least one key"
     keys = [textual_key(text) for text in texts]
     # In dialogs and in the welcome what can be typed is text only while there is a field in focus.
-    enough = action.scope in (DIALOG, WELCOME) and any(key and not _is_text(key) for key in keys)
+    enough = action.scope in (DIALOG, WELCOME) and any(key and not is_text(key) for key in keys)
     for index, key in enumerate(keys):
         path = ("keys", action.id, index)
         if key is None:
             yield path, "is no key; keys are written like x, X, /, f5, ctrl+x, alt+x, pageup"
-        elif action.in_inputs and _is_text(key) and not enough:
+        elif action.in_inputs and is_text(key) and not enough:
             yield path, "would be typed as text; this action needs a key like f5 or ctrl+x"
-
-
-def _is_text(key: str) -> bool:
-    return key in _SIGNS or len(key) == 1
 
 
 def _together(places: Sequence[Place]) -> list[frozenset[Scope]]:

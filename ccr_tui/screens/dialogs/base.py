@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Generic
 
+from textual.binding import Binding, BindingsMap
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, ScreenResultType
 from textual.widgets import OptionList
 
-from ccr_tui.actions import key_name
+from ccr_tui.actions import is_text, key_name
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.screens.dialogs.actions import DIALOG
+
+_CLOSE = "act('dialog.close')"
 
 
 class Dialog(ModalScreen[ScreenResultType], Generic[ScreenResultType]):
@@ -24,8 +27,12 @@ class Dialog(ModalScreen[ScreenResultType], Generic[ScreenResultType]):
         """`opened_by` is an action whose keys close it again."""
         super().__init__(classes=classes)
         REGISTRY.rebind(self)
-        for key in REGISTRY[opened_by].keys if opened_by else ():
-            self._bindings.bind(key, "act('dialog.close')", show=False)
+        closing = [Binding(key, _CLOSE) for key in REGISTRY[opened_by].keys] if opened_by else []
+        # What comes after it is for the screen behind, so it must not queue at a widget of this.
+        keys = [key for key in REGISTRY["dialog.close"].keys if not is_text(key)]
+        closing += [Binding(key, _CLOSE, priority=True) for key in keys]
+        bound = [each for same in self._bindings.key_to_bindings.values() for each in same]
+        self._bindings = BindingsMap([*bound, *closing])  # not `bind`: its lists are the class's
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave keys for which there is nothing to do here to others."""

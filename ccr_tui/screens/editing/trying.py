@@ -17,6 +17,7 @@ from ccr_tui.bridge import told
 from ccr_tui.catalog import REGISTRY
 from ccr_tui.screens.base import CcrScreen, Console
 from ccr_tui.state import ConsoleState
+from ccr_tui.typed_ahead import EntersLater
 from ccr_tui.widgets.form.book import FieldBook, Told
 from ccr_tui.widgets.form.controls import ChoiceControl, Edited
 from ccr_tui.widgets.form.panel import FieldHelp
@@ -38,7 +39,7 @@ _NAME_HELP = (
 )
 
 
-class TryingScreen(CcrScreen):
+class TryingScreen(CcrScreen, EntersLater):
     """Shows an entry, what its fields mean, and what the engine makes of them."""
 
     CSS_PATH = Path(__file__).parent / "editing.tcss"
@@ -50,6 +51,7 @@ class TryingScreen(CcrScreen):
     def __init__(self, console: Console, subject: str | None = None) -> None:
         """`subject` names the entry; empty or None: a new one."""
         super().__init__(console, subject)
+        self.entered = asyncio.Event()
         name = FieldSpec(("name",), Kind.TEXT, _NAME_HELP.format(noun=self.NOUN), required=True)
         self.name_row = FieldRow(name)
         self.book = self.make_book()
@@ -128,10 +130,12 @@ class TryingScreen(CcrScreen):
         except CcrError as error:
             what, next_step = told(error)
             self._say(f"The configuration cannot be read. {what}. {next_step}")
+            self.entered.set()
             return
         entry = document.section(self.SECTION).get(self.subject or "")
         if not self.adding and entry is None:
             self._say(f"There is no {self.NOUN} {self.subject} in {document.path} any more.")
+            self.entered.set()
             return
         self.document = document
         for row in self.book.rows.values():
@@ -153,7 +157,9 @@ class TryingScreen(CcrScreen):
 
     def _enter(self) -> None:
         first = self.name_row if self.adding else next(iter(self.book.rows.values()))
-        self._focus_row(first)
+        # At once: `focus` would wait behind the keys, and they wait for it.
+        self.set_focus(first.typing_control)
+        self.entered.set()
         self.show_state()
 
     def _say(self, text: str) -> None:

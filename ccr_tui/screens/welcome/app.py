@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.screen import Screen
@@ -21,6 +20,7 @@ from ccr_tui.settings.loader import Settings
 from ccr_tui.symbols import Symbols, for_locale
 from ccr_tui.themes import theme_folders
 from ccr_tui.theming import Theming
+from ccr_tui.typed_ahead import TypedAheadApp
 
 TWICE_WITHIN = 3.0
 """Seconds in which ctrl+c must be pressed again."""
@@ -28,7 +28,7 @@ _STYLES = Path(__file__).parents[2] / "styles"
 _HERE = Path(__file__).parent
 
 
-class WelcomeApp(App[Chosen | None], inherit_bindings=False):
+class WelcomeApp(TypedAheadApp[Chosen | None], inherit_bindings=False):
     """Ends with what was chosen, None when the operator would rather not."""
 
     TITLE = "ccr"

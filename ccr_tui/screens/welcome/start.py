@@ -24,7 +24,7 @@ class StartScreen(WelcomeScreen):
 
     TITLE_TEXT = "welcome"
     KEYS = (("enter", "Choose"), ("welcome.quit", "Quit"))
-    BINDINGS = REGISTRY.bindings(START, priority=False)
+    BINDINGS = REGISTRY.bindings(START)
 
     def __init__(self, host: Host, why: str) -> None:
         super().__init__(host)
