@@ -21,6 +21,7 @@ from tests.class_archive import make_archive
 
 # About half of what there is on brokers, by time; what is new goes to the other half by itself.
 SECOND_HALF = (
+    "tests/connect",
     "tests/faults",
     "tests/kafka/test_demo.py",
     "tests/kafka/test_runbook_kills.py",
