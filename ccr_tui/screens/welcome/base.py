@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
+from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
 
@@ -17,16 +18,30 @@ from ccr_tui.widgets.oneline import OneLine, Piece
 
 
 class KeysLine(OneLine):
-    """The keys that work now."""
+    """The keys that work now; where there is little room the way back stays."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"footer--key"}
+    _keys: Sequence[tuple[str, str]] = ()
 
     def show_keys(self, keys: Sequence[tuple[str, str]]) -> None:
         """Show keys with what they do: those of actions by id, those of widgets as they are."""
+        self._keys = [
+            (f" {key_name(REGISTRY[name].keys[0] if name in REGISTRY else name)}", f" {label} ")
+            for name, label in keys
+        ]
+        self._fit(self.size.width)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Show as many as there is room for now."""
+        self._fit(event.size.width)
+
+    def _fit(self, width: int) -> None:
+        kept = list(self._keys)
+        while len(kept) > 1 and sum(len(key) + len(label) for key, label in kept) > width:
+            del kept[-2]
         pieces: list[Piece] = []
-        for name, label in keys:
-            key = REGISTRY[name].keys[0] if name in REGISTRY else name
-            pieces += [(f" {key_name(key)}", "footer--key"), (f" {label} ", "")]
+        for key, label in kept:
+            pieces += [(key, "footer--key"), (label, "")]
         self.show(pieces)
 
 
