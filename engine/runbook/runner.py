@@ -8,7 +8,7 @@ import time
 
 from engine.api.runbook_snapshots import Run, RunState, Step, StepName, StepState
 from engine.api.snapshots import Reason, Severity
-from engine.errors import CcrError, ConnectError, RefusedError
+from engine.errors import CcrError, ConnectError, KafkaError, RefusedError
 from engine.kafka.connection import ConnectionLostError
 from engine.replication.backoff import Backoff
 from engine.replication.state_log import SupersededError
@@ -20,6 +20,7 @@ from engine.runbook.steps.base import Action
 log = logging.getLogger(__name__)
 
 UNDO_TRY_S = 120.0
+INSIST_S = 10.0  # a broker that has just come back, or moves leaders
 
 
 class Runner:
@@ -143,7 +144,7 @@ class Runner:
         seconds = action.timeout_seconds
         try:
             async with asyncio.timeout(seconds):
-                await action.act(StepTelling(self.ledger, action.name))
+                await self._insist(action)
         except TimeoutError:
             waits = self.ledger.step_of(action.name).waits_for
             cause = f"not within {seconds:.0f} s" + (f"; it waited for {waits}" if waits else "")
@@ -159,6 +160,25 @@ class Runner:
             cause = f"internal error: {type(error).__name__}: {error}"
             return CcrError("carrying out", action.title, cause, "Please report it with the log")
         return None
+
+    async def _insist(self, action: Action) -> None:
+        """Let it act; again, for a while, where the same may work in a moment (a leader moves)."""
+        until = time.monotonic() + INSIST_S
+        backoff = Backoff(0.2, 2.0)
+        while True:
+            telling = StepTelling(self.ledger, action.name)
+            try:
+                await action.act(telling)
+            except (KafkaError, ConnectionLostError) as error:
+                passing = isinstance(error, ConnectionLostError) or error.retriable
+                if not passing or time.monotonic() > until:
+                    raise
+                log.info("run %s, step %s is tried again: %s", self.run.id, action.name, error)
+                self.ledger.change_step(action.name, evidence=())
+                telling.waits_for(f"another try, after: {error}")
+                await backoff.sleep()
+            else:
+                return
 
     async def _failed(self, step: Step, error: CcrError) -> None:
         reason = Reason(f"{error.operation} {error.object}: {error.cause}", error.next_step)

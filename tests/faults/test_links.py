@@ -101,7 +101,8 @@ async def test_stalled_in_the_middle_of_a_frame(linked: Linked, flow: Rig) -> No
     for cluster, towards in (("west", UP), ("east", DOWN)):
         (port,) = linked.ports[cluster]
         await _trapped(proxy, port, towards, "stall")
-    waiting = await engine.reaches(FlowState.WAITING, 30, reason="no answer within")
+    # First that it has answered nothing since, then that it has not within its time.
+    waiting = await engine.reaches(FlowState.WAITING, 30, reason="answer")
     assert waiting.reason is not None
     assert "east" in waiting.reason.text or "west" in waiting.reason.text
     await engine.reaches(FlowState.RUNNING)

@@ -82,7 +82,11 @@ async def test_what_would_be_lost_is_what_the_target_lacks(
     settings = {"groups": {"include": [f"{prefix}.*"], "interval": "500ms"}, "name": prefix}
     async with running(sandbox, [rf"{prefix}\..*"], **settings) as engine:
         await engine.in_step(**{orders: 20, clicks: 5})
-        assert (await loss_of(engine, 0)).at_least is False
+        await settles(
+            lambda: engine.api.flows.loss(engine.name),
+            lambda seen: (seen.lost_records, seen.at_least) == (0, False),
+            "nothing would be lost, as of just now",
+        )
         await engine.api.flows.pause(engine.name)
         await write(sandbox, orders, 30)
         await write(sandbox, orders, 7, partition=1)

@@ -55,6 +55,18 @@ async def test_buttons_are_gone_between() -> None:
         await until(lambda: not isinstance(app.screen, ConfirmDialog))
 
 
+async def test_what_is_asked_about_is_paged_while_a_button_has_the_focus() -> None:
+    async with console(small_engine()) as (app, pilot):
+        app.push_screen(ConfirmDialog(Question("Sure?", "", "Do it"), facts=LONG))
+        await until(lambda: isinstance(app.focused, Button))
+        await settle(pilot)
+        await pilot.press("pagedown")
+        await until(lambda: scrolled(app) > 2)
+        await pilot.press("pageup")
+        await until(lambda: scrolled(app) == 0)
+        assert isinstance(app.focused, Button)
+
+
 async def test_a_list_is_gone_down_and_up() -> None:
     async with console(small_engine()) as (app, pilot):
         await pilot.press("m")
