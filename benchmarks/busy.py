@@ -30,7 +30,7 @@ SETTLE = 6.0  # seconds for the first pages, and for what was started with them
 def _console(socket: Path) -> None:
     """Be the console, as `ccr` runs it but for how often it looks."""
     from ccr_tui.app import CcrApp  # noqa: PLC0415
-    from ccr_tui.cli.console import _until_left  # noqa: PLC0415
+    from ccr_tui.cli.console import until_left  # noqa: PLC0415
     from ccr_tui.pace import Pace  # noqa: PLC0415
     from ccr_tui.state import ConsoleMode  # noqa: PLC0415
     from engine.service.client import RemoteEngineApi  # noqa: PLC0415
@@ -42,7 +42,7 @@ def _console(socket: Path) -> None:
             config_name="busy.yaml",
             pace=Pace(fastest=0.88 / UPDATES),  # it waits so long after each answer
         )
-        await _until_left(app)
+        await until_left(app, mouse=False)
         if app.crash is not None:
             raise app.crash
 

@@ -71,7 +71,7 @@ async def _run(config: Path, args: argparse.Namespace) -> int:
                 hints=getattr(args, "hints", ()),
                 settings=settings,
             )
-            await _until_left(app, mouse=settings.values.mouse)
+            await until_left(app, mouse=settings.values.mouse)
             if app.crash is None:
                 break
             if not await open_again(app.crash, app.state, tuple(app.trail)):
@@ -84,7 +84,8 @@ async def _run(config: Path, args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-async def _until_left(app: CcrApp, *, mouse: bool) -> None:
+async def until_left(app: CcrApp, *, mouse: bool) -> None:
+    """Run the console until it is left, or its terminal or the process is ended."""
     # A hang-up is left to end the process: the terminal is gone, and with the process the pipe
     # that keeps an embedded engine alive.
     loop = asyncio.get_running_loop()
